@@ -1,0 +1,3 @@
+//! Ini text to settings: everything that knows what a configuration file may say.
+
+pub mod settings;
