@@ -1,0 +1,315 @@
+//! One process's life: made, executed, ended, cleared up after, and followed by the next.
+
+use super::slot::{Leader, Next, State, StopStage, is_failure};
+use super::watcher::Phase;
+use super::{Action, Report, SlotId, Supervisor, UNEXECUTED_MAX};
+use crate::moment::Moment;
+use crate::process::{Ending, Pid, Tag};
+use crate::signal::Signal;
+
+/// What a process left behind when it died by itself gets no more than this before SIGKILL, as
+/// the service is down meanwhile.
+const LEFT_BEHIND_GRACE_MS: u64 = 1000;
+
+/// How long SIGKILL may take before we say that it does not work.
+pub(super) const KILL_MS: u64 = 5000;
+
+impl Supervisor {
+    /// A wanted, vacant slot: start now or when its delay is over.
+    pub(super) fn schedule(&mut self, id: SlotId, now: Moment) {
+        let at = self.slot(id).not_before;
+        if at > now {
+            self.put(id, State::Due { at });
+        } else {
+            self.put(id, State::Queued);
+            self.queue.push_back(id);
+        }
+    }
+
+    /// Let queued slots make their processes, as many as may be on their way at once.
+    pub(super) fn fill_up(&mut self, actions: &mut Vec<Action>) {
+        while self.unexecuted < UNEXECUTED_MAX {
+            let Some(id) = self.queue.pop_front() else { return };
+            if matches!(self.slot(id).state, State::Queued) {
+                self.put(id, State::Spawning { stop: false });
+                self.unexecuted += 1;
+                let tag = self.new_tag();
+                actions.push(Action::Spawn { slot: id, tag });
+            }
+        }
+    }
+
+    pub(super) fn spawned(
+        &mut self,
+        id: SlotId,
+        pid: Pid,
+        tag: Tag,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let State::Spawning { stop } = self.slot(id).state else {
+            debug_assert!(false, "a process that nobody asked for");
+            return;
+        };
+        self.pids.insert(pid, id);
+        self.slot_mut(id).note_spawned(now);
+        let settings = self.settings(id.watcher).clone();
+        let replace_at = (settings.max_age_ms > 0).then(|| {
+            now.after_ms(settings.max_age_ms + self.random(settings.max_age_variance_ms))
+        });
+        let leader = Leader { pid, tag, started: now };
+        self.put(id, State::Running { leader, executed: false, replace_at });
+        if stop {
+            self.stop_slot(id, now, actions);
+        }
+    }
+
+    pub(super) fn spawn_failed(
+        &mut self,
+        id: SlotId,
+        errno: i32,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        self.unexecuted -= 1;
+        let settings = self.settings(id.watcher).clone();
+        let slot = self.slot_mut(id);
+        if slot.wanted {
+            let next = slot.after_fork_failure(&settings, now);
+            actions.push(Action::Report(Report::ForkFailed { slot: id, errno, next }));
+        }
+        self.vacate(id, now, actions);
+    }
+
+    pub(super) fn executed(&mut self, pid: Pid, now: Moment, actions: &mut Vec<Action>) {
+        let Some(&id) = self.pids.get(&pid) else { return };
+        let slot = self.slot_mut(id);
+        match &mut slot.state {
+            State::Running { executed, .. } | State::Stopping { executed, .. } if !*executed => {
+                *executed = true;
+            }
+            _ => return,
+        }
+        slot.note_executed();
+        let first = slot.starts == 1;
+        self.unexecuted -= 1;
+        let watcher = &self.watchers[id.watcher as usize];
+        if watcher.phase == Phase::Active && watcher.reload.is_none() || !first {
+            actions.push(Action::Report(Report::Respawned { slot: id, pid }));
+        }
+        self.check_started(id.watcher, actions);
+        self.check_reload(id.watcher, now, actions);
+    }
+
+    /// `Starting` becomes `Active` when every process has become its program.
+    pub(super) fn check_started(&mut self, w: u32, actions: &mut Vec<Action>) {
+        let watcher = &mut self.watchers[w as usize];
+        if watcher.phase != Phase::Starting {
+            return;
+        }
+        let mut pids = Vec::new();
+        for slot in watcher.slots.iter().filter(|slot| slot.wanted) {
+            match &slot.state {
+                State::Running { leader, executed: true, .. } => pids.push(leader.pid),
+                _ => return,
+            }
+        }
+        watcher.phase = Phase::Active;
+        actions.push(Action::Report(Report::Started { watcher: w, pids }));
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        pid: Pid,
+        ending: Ending,
+        memory_short: bool,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(id) = self.pids.remove(&pid) else {
+            self.orphan_ended(actions);
+            return;
+        };
+        let state = self.put(id, State::Vacant);
+        let (leader, stage) = match state {
+            State::Running { leader, executed, .. } => {
+                self.unexecuted -= usize::from(!executed);
+                (leader, self.died(id, leader, ending, memory_short, now, actions))
+            }
+            State::Stopping { leader, executed, stage, .. } => {
+                self.unexecuted -= usize::from(!executed);
+                (leader, stage)
+            }
+            State::Vacant
+            | State::Due { .. }
+            | State::Queued
+            | State::Spawning { .. }
+            | State::Clearing { .. } => {
+                debug_assert!(false, "a slot without process had a pid");
+                return;
+            }
+        };
+        if matches!(ending, Ending::NotExecuted(_)) {
+            self.reload_failed(id, now, actions);
+        }
+        if self.settings(id.watcher).kill_tree && !matches!(ending, Ending::NotExecuted(_)) {
+            self.put(id, State::Clearing { tag: leader.tag, told: Vec::new(), stage });
+            self.clearing.push(id);
+            self.ask_survey(actions);
+            self.check_ended(id.watcher, now, actions);
+        } else {
+            self.vacate(id, now, actions);
+        }
+    }
+
+    /// A process ended that nobody had asked to. Returns what its descendants may expect.
+    fn died(
+        &mut self,
+        id: SlotId,
+        leader: Leader,
+        ending: Ending,
+        memory_short: bool,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> StopStage {
+        let settings = self.settings(id.watcher).clone();
+        let lived_ms = now.since_ms(leader.started);
+        let next = self.slot_mut(id).after_life(&settings, ending, lived_ms, now);
+        let again = matches!(next, Next::Start { .. });
+        let failed = is_failure(&settings, ending);
+        self.slot_mut(id).wanted &= again;
+        let watcher = &mut self.watchers[id.watcher as usize];
+        watcher.last_code = ending.exit_code();
+        if failed && !again {
+            watcher.failed = true;
+            self.first_failure.get_or_insert(ending.exit_code());
+        }
+        if !self.is_main(id.watcher) || self.worth_telling(ending) {
+            actions.push(Action::Report(Report::Died {
+                slot: id,
+                pid: leader.pid,
+                ending,
+                success: !failed,
+                lived_ms,
+                memory_short,
+                next,
+            }));
+        }
+        let grace_ms = match again {
+            true => settings.graceful_timeout_ms.min(LEFT_BEHIND_GRACE_MS),
+            false => settings.graceful_timeout_ms,
+        };
+        StopStage::Asked { kill_at: now.after_ms(grace_ms) }
+    }
+
+    /// Whoever runs one command learns its exit code without our help.
+    fn worth_telling(&self, ending: Ending) -> bool {
+        self.mode == super::Mode::Both || !matches!(ending, Ending::Exited(_))
+    }
+
+    /// Nothing of the last process is left: what now?
+    pub(super) fn vacate(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
+        self.put(id, State::Vacant);
+        if self.slot(id).wanted && self.watchers[id.watcher as usize].is_up() {
+            self.schedule(id, now);
+        } else {
+            self.slot_mut(id).wanted = false;
+            self.check_ended(id.watcher, now, actions);
+            self.reload_when_possible(id.watcher, now, actions);
+        }
+    }
+
+    pub(super) fn fire_deadlines(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        while let Some(id) = self.agenda.due(now) {
+            match &self.slot(id).state {
+                State::Due { .. } => {
+                    self.put(id, State::Queued);
+                    self.queue.push_back(id);
+                }
+                State::Running { leader, .. } => {
+                    let pid = leader.pid;
+                    actions.push(Action::Report(Report::TooOld { slot: id, pid }));
+                    self.stop_slot(id, now, actions);
+                }
+                State::Stopping { leader, since, stage, .. } => {
+                    let (leader, since, stage) = (*leader, *since, *stage);
+                    self.stop_overdue(id, leader, since, stage, now, actions);
+                }
+                State::Clearing { stage, .. } => {
+                    let stage = *stage;
+                    self.clearing_overdue(id, stage, now, actions);
+                }
+                State::Vacant | State::Queued | State::Spawning { .. } => {
+                    unreachable!("a state without deadline is not on the agenda");
+                }
+            }
+        }
+    }
+
+    /// Which children of ours the core has not started: whose descendants are they?
+    pub(super) fn survey(
+        &mut self,
+        adopted: &[(Pid, Option<Tag>)],
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        self.survey_asked = false;
+        for id in std::mem::take(&mut self.clearing) {
+            let State::Clearing { tag, .. } = self.slot(id).state else { continue };
+            let left: Vec<Pid> = adopted
+                .iter()
+                .filter(|(_, theirs)| *theirs == Some(tag))
+                .map(|(pid, _)| *pid)
+                .collect();
+            if left.is_empty() {
+                self.vacate(id, now, actions);
+            } else {
+                self.clearing.push(id);
+                self.clear(id, left, actions);
+            }
+        }
+        self.survey_orphans(adopted, now, actions);
+    }
+
+    /// Make what is left behind end.
+    fn clear(&mut self, id: SlotId, left: Vec<Pid>, actions: &mut Vec<Action>) {
+        let stop_signal = self.settings(id.watcher).stop_signal;
+        let State::Clearing { told, stage, .. } = &mut self.slot_mut(id).state else { return };
+        let killed = !matches!(stage, StopStage::Asked { .. });
+        let fresh: Vec<Pid> = left.iter().copied().filter(|pid| !told.contains(pid)).collect();
+        *told = left;
+        for pid in &fresh {
+            if killed {
+                actions.push(Action::Signal { pid: *pid, signal: Signal::KILL });
+            } else {
+                actions.push(Action::Signal { pid: *pid, signal: stop_signal });
+                actions.push(Action::Signal { pid: *pid, signal: Signal::CONT });
+            }
+        }
+        if !fresh.is_empty() {
+            actions.push(Action::Report(Report::LeftBehind { slot: id, pids: fresh, killed }));
+        }
+    }
+
+    fn clearing_overdue(
+        &mut self,
+        id: SlotId,
+        stage: StopStage,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let State::Clearing { tag, .. } = self.slot(id).state else { return };
+        match stage {
+            StopStage::Asked { .. } => {
+                // Forgetting who was told makes the next survey kill all that are left.
+                let stage = StopStage::Killed { give_up_at: now.after_ms(KILL_MS) };
+                self.put(id, State::Clearing { tag, told: Vec::new(), stage });
+                self.ask_survey(actions);
+            }
+            StopStage::Killed { .. } | StopStage::Stuck => {
+                actions.push(Action::Report(Report::Stuck { slot: id }));
+                self.vacate(id, now, actions);
+            }
+        }
+    }
+}

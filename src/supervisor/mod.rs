@@ -1,0 +1,230 @@
+//! The core: it decides. Events go in, actions come out, the time is an argument; it has no I/O,
+//! no clock, no threads and no randomness, so the same events always give the same actions.
+//!
+//! ```text
+//! Life:  Running ──(signal, essential ended, nothing left)──→ Stopping ──(no child left)──→ Over
+//! ```
+
+mod action;
+mod agenda;
+mod event;
+mod invariants;
+mod lives;
+mod order;
+mod reload;
+mod report;
+mod signals;
+mod slot;
+mod stop;
+mod watcher;
+
+pub use action::Action;
+pub use event::Event;
+pub use report::{HurryCause, Names, Report, StopCause};
+pub use slot::Next;
+
+use crate::config::settings::{CircusSettings, WatcherSettings};
+use crate::moment::Moment;
+use crate::process::{Pid, Tag};
+use agenda::Agenda;
+use order::StartPlan;
+use slot::{Slot, State};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use watcher::Watcher;
+
+/// Names one slot of one watcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotId {
+    /// The watcher's index, in the order of the settings given.
+    pub watcher: u32,
+    /// The slot's index in the watcher.
+    pub index: u32,
+}
+
+impl SlotId {
+    /// The number that users see: the smallest is 1.
+    pub fn wid(self) -> u32 {
+        self.index + 1
+    }
+}
+
+/// What the supervisor is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Watchers only.
+    Watchers,
+    /// Watchers, and the last of the settings is the main command.
+    Both,
+    /// The main command only: every signal is passed on to it.
+    MainCommand,
+}
+
+/// Everything that is going on.
+#[derive(Debug)]
+pub struct Supervisor {
+    circus: CircusSettings,
+    mode: Mode,
+    watchers: Vec<Watcher>,
+    life: Life,
+    plan: StartPlan,
+    agenda: Agenda,
+    /// Slots that wait for their turn to start a process; some may not want it any more.
+    queue: VecDeque<SlotId>,
+    /// Processes that have not become their program yet, or are being made.
+    unexecuted: usize,
+    pids: BTreeMap<Pid, SlotId>,
+    /// Slots in `State::Clearing`; some may have left it.
+    clearing: Vec<SlotId>,
+    survey_asked: bool,
+    next_tag: u64,
+    dice: u64,
+    /// Code of the first failure, for `exit_when_done`.
+    first_failure: Option<u8>,
+}
+
+#[derive(Debug)]
+enum Life {
+    Running,
+    Stopping(stop::Shutdown),
+    Over,
+}
+
+/// So many processes may be on the way to their program at once: each needs a stack of its own
+/// until then, and one that hangs in a dead file system keeps it.
+pub const UNEXECUTED_MAX: usize = 16;
+
+impl Supervisor {
+    /// `watchers`: all of them; with `Mode::Both` and `Mode::MainCommand` the last is the main
+    /// command. `seed` decides what is random, and makes this supervisor's tags its own.
+    pub fn new(
+        circus: CircusSettings,
+        watchers: Vec<Rc<WatcherSettings>>,
+        mode: Mode,
+        seed: u64,
+    ) -> Supervisor {
+        const TAG_BASE: u64 = 1 << 62;
+        const INSTANCE_BITS: u64 = 0x3fff_ffff;
+        Supervisor {
+            circus,
+            mode,
+            watchers: watchers.into_iter().map(Watcher::new).collect(),
+            life: Life::Running,
+            plan: StartPlan::default(),
+            agenda: Agenda::default(),
+            queue: VecDeque::new(),
+            unexecuted: 0,
+            pids: BTreeMap::new(),
+            clearing: Vec::new(),
+            survey_asked: false,
+            next_tag: TAG_BASE | (seed & INSTANCE_BITS) << 32,
+            dice: seed,
+            first_failure: None,
+        }
+    }
+
+    /// Tell what has happened, at `now`; what is to be done is appended to `actions`.
+    pub fn handle(&mut self, event: Event, now: Moment, actions: &mut Vec<Action>) {
+        if matches!(self.life, Life::Over) {
+            return;
+        }
+        match event {
+            Event::Begin => self.begin(now),
+            Event::Tick => {}
+            Event::Spawned { slot, pid, tag } => self.spawned(slot, pid, tag, now, actions),
+            Event::SpawnFailed { slot, errno } => self.spawn_failed(slot, errno, now, actions),
+            Event::Executed { pid } => self.executed(pid, now, actions),
+            Event::Ended { pid, ending, memory_short } => {
+                self.ended(pid, ending, memory_short, now, actions);
+            }
+            Event::Survey { adopted } => self.survey(&adopted, now, actions),
+            Event::Signalled { signal } => self.signalled(signal, now, actions),
+        }
+        self.fire_deadlines(now, actions);
+        self.start_more(now, actions);
+        self.fill_up(actions);
+        self.finish(now, actions);
+        self.check_invariants();
+    }
+
+    /// When `Event::Tick` is needed at the latest, unless something else happens before.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let life = match &self.life {
+            Life::Running => self.plan.deadline(),
+            Life::Stopping(shutdown) => shutdown.deadline(),
+            Life::Over => None,
+        };
+        [self.agenda.nearest(), life].into_iter().flatten().min()
+    }
+
+    /// A process that the core started and that has not been reaped.
+    pub fn is_leader(&self, pid: Pid) -> bool {
+        self.pids.contains_key(&pid)
+    }
+
+    /// How many processes that the core started have not been reaped.
+    pub fn leaders(&self) -> usize {
+        self.pids.len()
+    }
+
+    /// Their ids.
+    pub fn leader_pids(&self) -> impl Iterator<Item = Pid> + '_ {
+        self.pids.keys().copied()
+    }
+
+    /// The settings of a watcher.
+    pub fn settings(&self, watcher: u32) -> &Rc<WatcherSettings> {
+        &self.watchers[watcher as usize].settings
+    }
+
+    /// Whether this watcher is the main command.
+    pub fn is_main(&self, watcher: u32) -> bool {
+        self.mode != Mode::Watchers && watcher as usize + 1 == self.watchers.len()
+    }
+
+    fn slot(&self, id: SlotId) -> &Slot {
+        &self.watchers[id.watcher as usize].slots[id.index as usize]
+    }
+
+    fn slot_mut(&mut self, id: SlotId) -> &mut Slot {
+        &mut self.watchers[id.watcher as usize].slots[id.index as usize]
+    }
+
+    /// The only way to change a slot's state: the agenda follows.
+    fn put(&mut self, id: SlotId, state: State) -> State {
+        let new = state.deadline();
+        let old = std::mem::replace(&mut self.slot_mut(id).state, state);
+        self.agenda.change(id, old.deadline(), new);
+        old
+    }
+
+    fn watcher_ids(&self) -> impl Iterator<Item = u32> + use<> {
+        0..self.watchers.len() as u32
+    }
+
+    fn slot_ids(&self, watcher: u32) -> impl Iterator<Item = SlotId> + use<> {
+        let count = self.watchers[watcher as usize].slots.len() as u32;
+        (0..count).map(move |index| SlotId { watcher, index })
+    }
+
+    fn ask_survey(&mut self, actions: &mut Vec<Action>) {
+        if !self.survey_asked {
+            self.survey_asked = true;
+            actions.push(Action::Survey);
+        }
+    }
+
+    fn new_tag(&mut self) -> Tag {
+        self.next_tag += 1;
+        Tag(self.next_tag)
+    }
+
+    /// Evenly from 0 to `most`; splitmix64, so that a seed repeats a run.
+    fn random(&mut self, most: u64) -> u64 {
+        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.dice;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % most.saturating_add(1).max(1)
+    }
+}

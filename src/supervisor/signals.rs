@@ -1,0 +1,77 @@
+//! What a signal to circusd means.
+
+use super::report::StopCause;
+use super::slot::State;
+use super::{Action, Life, Mode, SlotId, Supervisor};
+use crate::moment::Moment;
+use crate::signal::Signal;
+
+impl Supervisor {
+    pub(super) fn signalled(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
+        let stops = matches!(signal, Signal::TERM | Signal::INT | Signal::QUIT);
+        if self.mode == Mode::MainCommand && self.signal_main(signal, actions) {
+            return;
+        }
+        match self.mode {
+            // The main command is not there (yet, or any more).
+            Mode::MainCommand if stops && matches!(self.life, Life::Running) => {
+                let code = (128 + signal.number()) as u8;
+                self.begin_shutdown(StopCause::Signal(signal), code, now, actions);
+            }
+            Mode::MainCommand | Mode::Watchers | Mode::Both if stops => {
+                self.stop_signalled(signal, now, actions);
+            }
+            Mode::MainCommand => {}
+            Mode::Watchers | Mode::Both => {
+                if signal == Signal::HUP {
+                    self.reload_all(now, actions);
+                } else if self.mode == Mode::Both {
+                    self.signal_main(signal, actions);
+                }
+                self.forward(signal, actions);
+            }
+        }
+    }
+
+    /// Whether there was a main command to take it.
+    fn signal_main(&mut self, signal: Signal, actions: &mut Vec<Action>) -> bool {
+        let Some(main) = self.watchers.len().checked_sub(1) else { return false };
+        let main = main as u32;
+        let mut taken = false;
+        for id in self.slot_ids(main) {
+            taken |= self.signal_slot(id, signal, actions);
+        }
+        taken
+    }
+
+    fn signal_slot(&self, id: SlotId, signal: Signal, actions: &mut Vec<Action>) -> bool {
+        match &self.slot(id).state {
+            State::Running { leader, .. } | State::Stopping { leader, .. } => {
+                actions.push(Action::Signal { pid: leader.pid, signal });
+                true
+            }
+            State::Vacant
+            | State::Due { .. }
+            | State::Queued
+            | State::Spawning { .. }
+            | State::Clearing { .. } => false,
+        }
+    }
+
+    /// Pass it on to the watchers that ask for it (`forward_signals`).
+    fn forward(&mut self, received: Signal, actions: &mut Vec<Action>) {
+        for w in self.watcher_ids() {
+            let settings = self.settings(w);
+            let wanted = settings.forward_signals.iter().find(|f| f.received == received).copied();
+            let Some(forwarded) = wanted else { continue };
+            for id in self.slot_ids(w) {
+                self.signal_slot(id, forwarded.sent, actions);
+            }
+        }
+    }
+
+    /// Whether a watcher takes SIGHUP itself, so that it is no reload for it.
+    pub(super) fn forwards_hup(&self, w: u32) -> bool {
+        self.settings(w).forward_signals.iter().any(|f| f.received == Signal::HUP)
+    }
+}

@@ -1,0 +1,290 @@
+//! One place for one process in a watcher. Processes come and go, the slot and its counters stay.
+//!
+//! ```text
+//!            Due ──────┐
+//!             ↑        ↓                      (a stop, max_age)
+//!  Vacant → (wait?) → Queued → Spawning → Running ──────────→ Stopping
+//!     ↑                           │          │ ended             │ ended
+//!     │                           │          ↓                   ↓
+//!     └───────────────────────────┴─────← Clearing ←─────────────┘
+//! ```
+//! Clearing lasts until nothing that the process left behind is alive. A slot never starts a
+//! process while one of its own, or a descendant of it, is known to live.
+
+use crate::config::settings::{Limit, Respawn, SuccessCode, WatcherSettings};
+use crate::moment::Moment;
+use crate::process::{Ending, Pid, Tag};
+
+/// A life shorter than this counts as a crash whatever `healthy_after` says.
+const SHORT_LIFE_MS: u64 = 1000;
+
+/// A slot and what it remembers.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// What goes on in it.
+    pub(super) state: State,
+    /// A process should be here, now or after a delay.
+    pub(super) wanted: bool,
+    /// When the next process may start.
+    pub(super) not_before: Moment,
+    /// When the last process was made.
+    pub(super) last_start: Moment,
+    /// Starts so far.
+    pub(super) starts: u32,
+    /// Failed attempts to execute in a row.
+    attempts: u32,
+    /// Failures to make a process at all, in a row.
+    fork_failures: u32,
+    /// Early deaths in a row.
+    deaths: u32,
+    /// Failed lives in a row.
+    failures: u32,
+    /// How the last one ended, unless it was asked to.
+    pub(super) last_ending: Option<Ending>,
+}
+
+/// See the diagram.
+#[derive(Debug)]
+pub(super) enum State {
+    Vacant,
+    /// Waits for a delay to pass.
+    Due {
+        at: Moment,
+    },
+    /// Waits for its turn among the processes that have not become their program yet.
+    Queued,
+    /// `Action::Spawn` was given and not answered yet.
+    Spawning {
+        /// It is to be stopped as soon as it exists.
+        stop: bool,
+    },
+    Running {
+        leader: Leader,
+        /// It is known to have become its program.
+        executed: bool,
+        /// When it is too old.
+        replace_at: Option<Moment>,
+    },
+    Stopping {
+        leader: Leader,
+        executed: bool,
+        since: Moment,
+        stage: StopStage,
+    },
+    /// Its process is gone; descendants may be left.
+    Clearing {
+        tag: Tag,
+        /// Descendants that were asked to end.
+        told: Vec<Pid>,
+        stage: StopStage,
+    },
+}
+
+/// The process that the slot started, alive or not reaped yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Leader {
+    pub(super) pid: Pid,
+    pub(super) tag: Tag,
+    pub(super) started: Moment,
+}
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StopStage {
+    /// Asked to end.
+    Asked { kill_at: Moment },
+    /// Sent SIGKILL.
+    Killed { give_up_at: Moment },
+    /// Not even SIGKILL ended it: it hangs in the kernel.
+    Stuck,
+}
+
+impl StopStage {
+    pub(super) fn deadline(self) -> Option<Moment> {
+        match self {
+            StopStage::Asked { kill_at } => Some(kill_at),
+            StopStage::Killed { give_up_at } => Some(give_up_at),
+            StopStage::Stuck => None,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        match self {
+            State::Vacant | State::Queued | State::Spawning { .. } => None,
+            State::Due { at } => Some(*at),
+            State::Running { replace_at, .. } => *replace_at,
+            State::Stopping { stage, .. } | State::Clearing { stage, .. } => stage.deadline(),
+        }
+    }
+
+    /// The process, while it is one.
+    pub(super) fn leader(&self) -> Option<&Leader> {
+        match self {
+            State::Running { leader, .. } | State::Stopping { leader, .. } => Some(leader),
+            State::Vacant
+            | State::Due { .. }
+            | State::Queued
+            | State::Spawning { .. }
+            | State::Clearing { .. } => None,
+        }
+    }
+
+    /// A process exists here or is about to.
+    pub(super) fn is_live(&self) -> bool {
+        self.leader().is_some() || matches!(self, State::Spawning { .. })
+    }
+}
+
+/// What follows a life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Another one, after so many milliseconds from now; 0 is at once.
+    Start {
+        /// Milliseconds.
+        delay_ms: u64,
+    },
+    /// None: that was all.
+    Over,
+    /// None: it failed too often.
+    GivenUp {
+        /// Failures in a row.
+        failures: u32,
+    },
+}
+
+impl Slot {
+    pub(super) fn new() -> Slot {
+        Slot {
+            state: State::Vacant,
+            wanted: false,
+            not_before: Moment::default(),
+            last_start: Moment::default(),
+            starts: 0,
+            attempts: 0,
+            fork_failures: 0,
+            deaths: 0,
+            failures: 0,
+            last_ending: None,
+        }
+    }
+
+    /// Forget failures: somebody wants a new beginning.
+    pub(super) fn reset(&mut self) {
+        self.attempts = 0;
+        self.fork_failures = 0;
+        self.deaths = 0;
+        self.failures = 0;
+        self.not_before = Moment::default();
+    }
+
+    pub(super) fn note_spawned(&mut self, now: Moment) {
+        self.last_start = now;
+        self.starts = self.starts.saturating_add(1);
+        self.fork_failures = 0;
+    }
+
+    pub(super) fn note_executed(&mut self) {
+        self.attempts = 0;
+    }
+
+    /// The kernel could not make a process: that is nobody's fault here and passes, so it is tried
+    /// for ever.
+    pub(super) fn after_fork_failure(&mut self, settings: &WatcherSettings, now: Moment) -> Next {
+        self.fork_failures = self.fork_failures.saturating_add(1);
+        let delay_ms = doubled(settings.backoff_ms, self.fork_failures, settings.backoff_max_ms);
+        self.not_before = now.after_ms(delay_ms);
+        Next::Start { delay_ms }
+    }
+
+    /// A process that nobody asked to end has ended: count, and decide what follows.
+    pub(super) fn after_life(
+        &mut self,
+        settings: &WatcherSettings,
+        ending: Ending,
+        lived_ms: u64,
+        now: Moment,
+    ) -> Next {
+        self.last_ending = Some(ending);
+        if let Ending::NotExecuted(_) = ending {
+            return self.after_attempt(settings, now);
+        }
+        self.attempts = 0;
+        let healthy = lived_ms >= settings.healthy_after_ms && lived_ms >= SHORT_LIFE_MS;
+        let failed = is_failure(settings, ending);
+        self.deaths = if healthy { 1 } else { self.deaths.saturating_add(1) };
+        self.failures = match (failed, healthy) {
+            (false, _) => 0,
+            (true, true) => 1,
+            (true, false) => self.failures.saturating_add(1),
+        };
+        let again = match settings.respawn {
+            Respawn::Always => !(settings.oneshot && !failed),
+            Respawn::OnFailure => failed,
+            Respawn::Never => false,
+        };
+        if !again {
+            return Next::Over;
+        }
+        if let Limit::AtMost(most) = settings.max_restarts
+            && failed
+            && self.failures > most
+        {
+            return Next::GivenUp { failures: self.failures };
+        }
+        // The first respawn is at once. The delay counts from the last start, so a process that
+        // lived longer than its delay never waits for it.
+        let delay_ms = match self.deaths {
+            0 | 1 => 0,
+            deaths => doubled(settings.backoff_ms, deaths - 1, settings.backoff_max_ms),
+        };
+        self.start_again(self.last_start.after_ms(delay_ms), now)
+    }
+
+    fn after_attempt(&mut self, settings: &WatcherSettings, now: Moment) -> Next {
+        self.attempts = self.attempts.saturating_add(1);
+        if let Limit::AtMost(most) = settings.max_retry
+            && self.attempts >= most
+        {
+            return Next::GivenUp { failures: self.attempts };
+        }
+        let delay_ms = doubled(settings.backoff_ms, self.attempts, settings.backoff_max_ms);
+        self.start_again(now.after_ms(delay_ms), now)
+    }
+
+    fn start_again(&mut self, at: Moment, now: Moment) -> Next {
+        self.not_before = at;
+        Next::Start { delay_ms: at.since_ms(now) }
+    }
+}
+
+/// Whether an ending is none of the watcher's `success_codes`.
+pub(super) fn is_failure(settings: &WatcherSettings, ending: Ending) -> bool {
+    !settings.success_codes.iter().any(|success| match (*success, ending) {
+        (SuccessCode::Code(code), Ending::Exited(exited)) => code == exited,
+        (SuccessCode::Killed(signal), Ending::Killed(killer)) => signal == killer,
+        (_, Ending::NotExecuted(_))
+        | (SuccessCode::Code(_), Ending::Killed(_))
+        | (SuccessCode::Killed(_), Ending::Exited(_)) => false,
+    })
+}
+
+/// `first` for the first time, then twice as much each time, up to `longest`.
+fn doubled(first_ms: u64, times: u32, longest_ms: u64) -> u64 {
+    let factor = 1u64.checked_shl(times.saturating_sub(1)).unwrap_or(u64::MAX);
+    first_ms.saturating_mul(factor).min(longest_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_longest() {
+        let delays: Vec<u64> = (1..9).map(|times| doubled(100, times, 5000)).collect();
+        assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(doubled(100, 200, 5000), 5000);
+        assert_eq!(doubled(0, 3, 5000), 0);
+    }
+}

@@ -1,0 +1,346 @@
+//! Stopping: a slot, a watcher, everything.
+//!
+//! An ordered stop asks all processes in ascending priority, waits for each within its grace,
+//! then asks what is left of other processes, and ends when no child is left: not a moment later.
+
+use super::lives::KILL_MS;
+use super::report::{HurryCause, StopCause};
+use super::slot::{Leader, State, StopStage};
+use super::watcher::{Phase, Why};
+use super::{Action, Life, Report, SlotId, Supervisor};
+use crate::moment::Moment;
+use crate::process::{Pid, Tag};
+use crate::signal::Signal;
+
+/// What processes of no watcher get to end after all watchers have stopped.
+const ORPHAN_GRACE_MS: u64 = 5000;
+
+/// What everything gets after a second signal.
+const LAST_GRACE_MS: u64 = 500;
+
+/// The ordered stop of everything.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    code: u8,
+    /// When everything is killed.
+    kill_at: Option<Moment>,
+    hurried: bool,
+    /// The signals received so far that ask for a stop.
+    signals: u32,
+    orphans: Orphans,
+}
+
+/// Processes of no watcher.
+#[derive(Debug, PartialEq)]
+enum Orphans {
+    /// Not their turn: watchers still have processes.
+    Later,
+    /// Asked to end, if there are any.
+    Asked { told: Vec<Pid>, kill_at: Moment },
+    /// Sent SIGKILL.
+    Killed { told: Vec<Pid>, give_up_at: Moment },
+}
+
+impl Shutdown {
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let orphans = match &self.orphans {
+            Orphans::Later => None,
+            Orphans::Asked { kill_at, .. } => Some(*kill_at),
+            Orphans::Killed { give_up_at, .. } => Some(*give_up_at),
+        };
+        let budget = if self.hurried { None } else { self.kill_at };
+        [budget, orphans].into_iter().flatten().min()
+    }
+}
+
+impl Supervisor {
+    /// Ask a slot's process to end, or stop it from being made.
+    pub(super) fn stop_slot(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
+        let settings = self.settings(id.watcher).clone();
+        match &mut self.slot_mut(id).state {
+            State::Vacant => {}
+            State::Due { .. } | State::Queued => self.vacate(id, now, actions),
+            State::Spawning { stop } => *stop = true,
+            State::Running { leader, executed, .. } => {
+                let (leader, executed) = (*leader, *executed);
+                let kill_at = self.kill_time(now, settings.graceful_timeout_ms);
+                let stage = StopStage::Asked { kill_at };
+                self.put(id, State::Stopping { leader, executed, since: now, stage });
+                let (pid, signal) = (leader.pid, settings.stop_signal);
+                if settings.stop_children {
+                    actions.push(Action::SignalChildren { pid, signal });
+                }
+                actions.push(Action::Signal { pid, signal });
+                // A process that is stopped could not act on the signal.
+                actions.push(Action::Signal { pid, signal: Signal::CONT });
+            }
+            State::Stopping { .. } | State::Clearing { .. } => {}
+        }
+    }
+
+    /// The end of a grace that begins now, which the stop of everything may cut short.
+    fn kill_time(&self, now: Moment, grace_ms: u64) -> Moment {
+        let own = now.after_ms(grace_ms);
+        match &self.life {
+            Life::Stopping(Shutdown { kill_at: Some(at), .. }) => own.min(*at),
+            Life::Running | Life::Stopping(_) | Life::Over => own,
+        }
+    }
+
+    pub(super) fn stop_overdue(
+        &mut self,
+        id: SlotId,
+        leader: Leader,
+        since: Moment,
+        stage: StopStage,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let pid = leader.pid;
+        let stage = match stage {
+            StopStage::Asked { .. } => {
+                let signal = self.settings(id.watcher).stop_signal;
+                let waited_ms = now.since_ms(since);
+                actions.push(Action::Signal { pid, signal: Signal::KILL });
+                actions.push(Action::Report(Report::Outlasted { slot: id, pid, signal, waited_ms }));
+                StopStage::Killed { give_up_at: now.after_ms(KILL_MS) }
+            }
+            StopStage::Killed { .. } | StopStage::Stuck => {
+                actions.push(Action::Report(Report::Stuck { slot: id }));
+                StopStage::Stuck
+            }
+        };
+        if let State::Stopping { executed, .. } = self.slot(id).state {
+            self.put(id, State::Stopping { leader, executed, since, stage });
+        }
+    }
+
+    /// Stop all processes of a watcher.
+    pub(super) fn stop_watcher(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+        let watcher = &mut self.watchers[w as usize];
+        if !watcher.is_up() {
+            return;
+        }
+        watcher.phase = Phase::Stopping;
+        watcher.reload = None;
+        for id in self.slot_ids(w) {
+            self.slot_mut(id).wanted = false;
+            self.stop_slot(id, now, actions);
+        }
+        self.check_ended(w, now, actions);
+    }
+
+    /// A slot has become empty: has its watcher come to an end?
+    pub(super) fn check_ended(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+        let watcher = &self.watchers[w as usize];
+        let (asked, oneshot) = (watcher.phase == Phase::Stopping, watcher.settings.oneshot);
+        if matches!(watcher.phase, Phase::Stopped(_))
+            || watcher.settings.numprocesses == 0 && !asked
+            || !watcher.has_ended()
+        {
+            return;
+        }
+        let completed = oneshot && !watcher.failed && !asked;
+        let (essential, code) = (watcher.settings.essential, watcher.last_code);
+        if essential && !asked && !completed {
+            self.begin_shutdown(StopCause::Essential { watcher: w, code }, code, now, actions);
+        }
+        let watcher = &mut self.watchers[w as usize];
+        if matches!(watcher.phase, Phase::Stopped(_)) || !watcher.is_vacant() {
+            return;
+        }
+        let (why, report) = match (completed, asked, watcher.failed) {
+            (true, _, _) => (Why::Completed, Report::Completed { watcher: w }),
+            (_, true, _) => (Why::Asked, Report::Stopped { watcher: w, asked: true }),
+            (_, _, true) => (Why::Failed, Report::Stopped { watcher: w, asked: false }),
+            (_, _, false) => (Why::Ended, Report::Stopped { watcher: w, asked: false }),
+        };
+        watcher.phase = Phase::Stopped(why);
+        watcher.reload = None;
+        if !self.is_main(w) {
+            actions.push(Action::Report(report));
+        }
+    }
+
+    /// The ordered stop of everything; the first cause decides the code.
+    pub(super) fn begin_shutdown(
+        &mut self,
+        cause: StopCause,
+        code: u8,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        if !matches!(self.life, Life::Running) {
+            return;
+        }
+        if !matches!(cause, StopCause::Essential { watcher, .. } if self.is_main(watcher)) {
+            actions.push(Action::Report(Report::Stopping { cause }));
+        }
+        self.life = Life::Stopping(Shutdown {
+            code,
+            kill_at: self.circus.shutdown_timeout_ms.map(|ms| now.after_ms(ms)),
+            hurried: false,
+            signals: u32::from(matches!(cause, StopCause::Signal(_))),
+            orphans: Orphans::Later,
+        });
+        self.plan.clear();
+        let mut order: Vec<u32> = self.watcher_ids().collect();
+        order.sort_by_key(|w| self.watchers[*w as usize].settings.priority);
+        for watcher in order {
+            self.stop_watcher(watcher, now, actions);
+        }
+    }
+
+    /// A signal asks for a stop: the first begins it, a second one cuts it short.
+    pub(super) fn stop_signalled(
+        &mut self,
+        signal: Signal,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        match &mut self.life {
+            Life::Running => self.begin_shutdown(StopCause::Signal(signal), 0, now, actions),
+            Life::Stopping(shutdown) => {
+                shutdown.signals += 1;
+                if shutdown.signals == 2 {
+                    self.hurry(HurryCause::Signal(signal), LAST_GRACE_MS, now, actions);
+                }
+            }
+            Life::Over => {}
+        }
+    }
+
+    /// Nothing gets more than `grace_ms` from now on.
+    fn hurry(
+        &mut self,
+        cause: HurryCause,
+        grace_ms: u64,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let at = now.after_ms(grace_ms);
+        let Life::Stopping(shutdown) = &mut self.life else { return };
+        shutdown.kill_at = Some(shutdown.kill_at.map_or(at, |budget| budget.min(at)));
+        shutdown.hurried = true;
+        if let Orphans::Asked { kill_at, .. } = &mut shutdown.orphans {
+            *kill_at = (*kill_at).min(at);
+        }
+        actions.push(Action::Report(Report::Hurried { cause }));
+        for id in self.watcher_ids().flat_map(|w| self.slot_ids(w)).collect::<Vec<_>>() {
+            let state = &mut self.slot_mut(id).state;
+            let old = state.deadline();
+            if let State::Stopping { stage, .. } | State::Clearing { stage, .. } = state
+                && let StopStage::Asked { kill_at } = stage
+            {
+                *kill_at = (*kill_at).min(at);
+            }
+            let new = state.deadline();
+            self.agenda.change(id, old, new);
+        }
+        self.fire_deadlines(now, actions);
+    }
+
+    /// After every event: is there still something to wait for?
+    pub(super) fn finish(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if matches!(self.life, Life::Running) {
+            self.finish_when_done(now, actions);
+        }
+        let Life::Stopping(shutdown) = &self.life else { return };
+        if !shutdown.hurried && shutdown.kill_at.is_some_and(|at| at <= now) {
+            self.hurry(HurryCause::Timeout, 0, now, actions);
+        }
+        let vacant = self.watchers.iter().all(|watcher| {
+            watcher.slots.iter().all(|slot| match &slot.state {
+                State::Vacant => true,
+                State::Stopping { stage: StopStage::Stuck, .. } => true,
+                State::Due { .. }
+                | State::Queued
+                | State::Spawning { .. }
+                | State::Running { .. }
+                | State::Stopping { .. }
+                | State::Clearing { .. } => false,
+            })
+        });
+        if !vacant {
+            return;
+        }
+        let Life::Stopping(shutdown) = &mut self.life else { return };
+        match &shutdown.orphans {
+            Orphans::Later => {
+                let grace_ms = if shutdown.hurried { LAST_GRACE_MS } else { ORPHAN_GRACE_MS };
+                let own = now.after_ms(grace_ms);
+                let kill_at = shutdown.kill_at.map_or(own, |at| own.min(at));
+                shutdown.orphans = Orphans::Asked { told: Vec::new(), kill_at };
+                self.ask_survey(actions);
+            }
+            Orphans::Asked { kill_at, .. } if *kill_at <= now => {
+                let give_up_at = now.after_ms(KILL_MS);
+                shutdown.orphans = Orphans::Killed { told: Vec::new(), give_up_at };
+                self.ask_survey(actions);
+            }
+            Orphans::Killed { give_up_at, .. } if *give_up_at <= now => {
+                actions.push(Action::Report(Report::Abandoned));
+                self.exit(actions);
+            }
+            Orphans::Asked { .. } | Orphans::Killed { .. } => {}
+        }
+    }
+
+    fn finish_when_done(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let done = self.circus.exit_when_done
+            && self.plan.is_empty()
+            && self.watchers.iter().all(|watcher| watcher.is_vacant() && watcher.has_ended());
+        if done {
+            let code = self.first_failure.unwrap_or(0);
+            self.begin_shutdown(StopCause::Done { code }, code, now, actions);
+        }
+    }
+
+    /// Something ended that no slot knows: whoever waits for such a process wants to look again.
+    pub(super) fn orphan_ended(&mut self, actions: &mut Vec<Action>) {
+        let finishing = match &self.life {
+            Life::Stopping(shutdown) => shutdown.orphans != Orphans::Later,
+            Life::Running | Life::Over => false,
+        };
+        if finishing || !self.clearing.is_empty() {
+            self.ask_survey(actions);
+        }
+    }
+
+    pub(super) fn survey_orphans(
+        &mut self,
+        adopted: &[(Pid, Option<Tag>)],
+        _now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Life::Stopping(shutdown) = &mut self.life else { return };
+        let (told, killed) = match &mut shutdown.orphans {
+            Orphans::Later => return,
+            Orphans::Asked { told, .. } => (told, false),
+            Orphans::Killed { told, .. } => (told, true),
+        };
+        let fresh: Vec<Pid> =
+            adopted.iter().map(|(pid, _)| *pid).filter(|pid| !told.contains(pid)).collect();
+        *told = adopted.iter().map(|(pid, _)| *pid).collect();
+        if adopted.is_empty() && self.pids.is_empty() {
+            self.exit(actions);
+            return;
+        }
+        for pid in &fresh {
+            let signal = if killed { Signal::KILL } else { Signal::TERM };
+            actions.push(Action::Signal { pid: *pid, signal });
+            if !killed {
+                actions.push(Action::Signal { pid: *pid, signal: Signal::CONT });
+            }
+        }
+        if !fresh.is_empty() {
+            actions.push(Action::Report(Report::Orphans { pids: fresh, killed }));
+        }
+    }
+
+    fn exit(&mut self, actions: &mut Vec<Action>) {
+        let Life::Stopping(shutdown) = &self.life else { return };
+        actions.push(Action::Exit { code: shutdown.code });
+        self.life = Life::Over;
+    }
+}

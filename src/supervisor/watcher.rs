@@ -1,0 +1,90 @@
+//! A group of equal processes.
+//!
+//! ```text
+//! Stopped ──→ Starting ──(all became their program)──→ Active
+//!    ↑           │                                       │
+//!    └───────────┴──(stop; or nothing left to start)──→ Stopping
+//! ```
+
+use super::slot::{Slot, State};
+use crate::config::settings::WatcherSettings;
+use std::rc::Rc;
+
+#[derive(Debug)]
+pub(super) struct Watcher {
+    pub(super) settings: Rc<WatcherSettings>,
+    /// By index; at most twice `numprocesses`, as a reload has both generations.
+    pub(super) slots: Vec<Slot>,
+    pub(super) phase: Phase,
+    pub(super) reload: Option<Reload>,
+    /// A reload was asked for while one was running.
+    pub(super) reload_again: bool,
+    /// Exit code of the process that ended last without being asked to.
+    pub(super) last_code: u8,
+    /// One of its lives since it was started was a failure that was not tried again.
+    pub(super) failed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Stopped(Why),
+    Starting,
+    Active,
+    Stopping,
+}
+
+/// Why a watcher is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    NotStarted,
+    Asked,
+    /// All its processes ended and none is to be started again.
+    Ended,
+    /// The same, and one of them in failure.
+    Failed,
+    /// A one-shot's success.
+    Completed,
+}
+
+/// A graceful reload: new processes first, then the old ones out.
+#[derive(Debug)]
+pub(super) struct Reload {
+    /// Indexes of the slots whose processes are to go.
+    pub(super) old: Vec<u32>,
+    /// Indexes of the slots that take over.
+    pub(super) new: Vec<u32>,
+}
+
+impl Watcher {
+    pub(super) fn new(settings: Rc<WatcherSettings>) -> Watcher {
+        Watcher {
+            settings,
+            slots: Vec::new(),
+            phase: Phase::Stopped(Why::NotStarted),
+            reload: None,
+            reload_again: false,
+            last_code: 0,
+            failed: false,
+        }
+    }
+
+    /// It is meant to run.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Starting | Phase::Active)
+    }
+
+    /// No process is here or will be.
+    pub(super) fn has_ended(&self) -> bool {
+        self.slots.iter().all(|slot| !slot.wanted && !slot.state.is_live())
+    }
+
+    /// Not even a descendant is left to wait for.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.slots.iter().all(|slot| matches!(slot.state, State::Vacant))
+    }
+
+    /// A one-shot that has not come to its end.
+    pub(super) fn is_unfinished_oneshot(&self) -> bool {
+        self.settings.oneshot && self.is_up()
+    }
+}

@@ -1,0 +1,93 @@
+//! Who we are, what we may do, and what is set once for the whole process.
+
+use crate::process::Pid;
+
+/// Our process id.
+pub fn pid() -> Pid {
+    Pid::new(std::process::id() as i32).expect("the kernel's ids start at 1")
+}
+
+/// Our effective user id.
+pub fn uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// Our effective group id.
+pub fn gid() -> u32 {
+    nix::unistd::getegid().as_raw()
+}
+
+/// Whether we may become another user: CAP_SETUID and CAP_SETGID.
+pub fn may_switch_user() -> bool {
+    const CAP_SETGID: u32 = 6;
+    const CAP_SETUID: u32 = 7;
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = [VERSION_3, 0];
+    let mut data = [0u32; 6];
+    // SAFETY: version 3 has a header of 8 bytes and two sets of 12, as given.
+    let result = unsafe {
+        libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr())
+    };
+    let wanted = 1 << CAP_SETGID | 1 << CAP_SETUID;
+    result == 0 && data[0] & wanted == wanted
+}
+
+/// Adopt the orphans among our descendants even if we are not PID 1.
+pub fn become_subreaper() -> bool {
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 }
+}
+
+/// The mask for new files.
+pub fn set_umask(mask: u32) {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
+}
+
+/// Go on as a daemon: in the background, in a session of our own. The parent exits with 0.
+///
+/// # Errors
+/// No process can be made.
+pub fn daemonize() -> std::io::Result<()> {
+    for step in 0..2 {
+        // SAFETY: called before there is any other thread, and nothing is shared.
+        match unsafe { nix::unistd::fork() }? {
+            nix::unistd::ForkResult::Parent { .. } => std::process::exit(0),
+            nix::unistd::ForkResult::Child if step == 0 => drop(nix::unistd::setsid()),
+            nix::unistd::ForkResult::Child => {}
+        }
+    }
+    if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+        nix::unistd::dup2_stdin(&null)?;
+        nix::unistd::dup2_stdout(&null)?;
+        nix::unistd::dup2_stderr(&null)?;
+    }
+    Ok(())
+}
+
+/// End at once, without cleaning up.
+pub fn exit_now(code: u8) -> ! {
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(i32::from(code)) }
+}
+
+/// Give memory that is free inside the heap back to the kernel.
+pub fn trim_memory() {
+    // SAFETY: only frees what malloc does not use.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// 64 random bits; where the kernel has none yet, the clock's.
+pub fn seed() -> u64 {
+    let mut seed = 0u64;
+    // SAFETY: the buffer is as large as said; the call does not wait.
+    let length =
+        unsafe { libc::getrandom((&raw mut seed).cast(), size_of::<u64>(), libc::GRND_NONBLOCK) };
+    if length == size_of::<u64>() as isize {
+        return seed;
+    }
+    let (seconds, micros) = super::clock::wall();
+    (seconds as u64) << 20 ^ u64::from(micros)
+}

@@ -1,0 +1,22 @@
+//! What we ask of the kernel: the only room with unsafe code. Each file offers small safe
+//! functions on owned descriptors and plain types; none of them decides anything.
+
+#![allow(unsafe_code)]
+
+pub mod cgroup;
+pub mod clock;
+pub mod fds;
+pub mod identity;
+pub mod output;
+pub mod poll;
+pub mod procfs;
+mod raw;
+pub mod signals;
+pub mod spawn;
+pub mod terminal;
+pub mod wait;
+
+/// What the system calls an error number.
+pub fn error_text(errno: i32) -> &'static str {
+    nix::errno::Errno::from_raw(errno).desc()
+}

@@ -1,0 +1,105 @@
+//! What /proc says of processes. It may be missing, and every process in it may go at any moment:
+//! nothing here is an error.
+
+use crate::process::{Pid, Tag};
+use std::fs;
+
+/// Whether there is a /proc at all.
+pub fn is_mounted() -> bool {
+    fs::metadata("/proc/self/stat").is_ok()
+}
+
+/// Our children, alive or not reaped. `None` without /proc.
+pub fn children() -> Option<Vec<Pid>> {
+    // The kernel shows the list in pieces, and what ends between two of them can hide another:
+    // unless it came in one piece, it is right when two readings agree.
+    const PIECE: usize = 4000;
+    const READINGS: usize = 5;
+    let mut last = None;
+    for _ in 0..READINGS {
+        let Ok(text) = fs::read_to_string("/proc/thread-self/children") else {
+            return children_by_scan();
+        };
+        if text.len() < PIECE || last.as_ref() == Some(&text) {
+            return Some(parse_pids(&text));
+        }
+        last = Some(text);
+    }
+    children_by_scan()
+}
+
+/// The children of all threads of a process.
+pub fn children_of(pid: Pid) -> Vec<Pid> {
+    let mut found = Vec::new();
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return found };
+    for task in tasks.flatten() {
+        if let Ok(text) = fs::read_to_string(task.path().join("children")) {
+            found.extend(parse_pids(&text));
+        }
+    }
+    found
+}
+
+/// The parent of a process.
+pub fn parent(pid: Pid) -> Option<Pid> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse_parent(&stat)
+}
+
+/// The tag that a process carries, see `super::spawn`.
+pub fn tag(pid: Pid) -> Option<Tag> {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    parse_tag(&text)
+}
+
+fn children_by_scan() -> Option<Vec<Pid>> {
+    let us = Pid::new(std::process::id() as i32)?;
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").ok()?.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::new) else {
+            continue;
+        };
+        if parent(pid) == Some(us) {
+            found.push(pid);
+        }
+    }
+    Some(found)
+}
+
+fn parse_pids(text: &str) -> Vec<Pid> {
+    text.split_ascii_whitespace().filter_map(|word| Pid::new(word.parse().ok()?)).collect()
+}
+
+/// The command's name is in parentheses and may hold anything, so what counts is after the last.
+fn parse_parent(stat: &[u8]) -> Option<Pid> {
+    let after = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(&stat[after + 1..]).ok()?;
+    Pid::new(rest.split_ascii_whitespace().nth(1)?.parse().ok()?)
+}
+
+fn parse_tag(limits: &str) -> Option<Tag> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max file locks"))?;
+    line.split_ascii_whitespace().next()?.parse().ok().map(Tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_command_name_does_not_hide_the_parent() {
+        assert_eq!(parse_parent(b"7 (a) S 99 (b) S 42 7 7 0"), Pid::new(42));
+        assert_eq!(parse_parent(b"7 (\xff\xfe) R 1 7"), Pid::new(1));
+        assert_eq!(parse_parent(b"garbage"), None);
+    }
+
+    #[test]
+    fn the_tag_is_the_soft_limit_on_file_locks() {
+        let text = "Limit  Soft Limit  Hard Limit  Units\n\
+                    Max pending signals 94000 94000 signals\n\
+                    Max file locks            4611686018427387905  unlimited            locks \n";
+        assert_eq!(parse_tag(text), Some(Tag(4_611_686_018_427_387_905)));
+        assert_eq!(parse_tag("Max file locks  unlimited  unlimited  locks"), None);
+    }
+}

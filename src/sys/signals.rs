@@ -1,0 +1,155 @@
+//! Signals to us are not delivered to handlers: all are blocked for good and read from a signalfd.
+//! So no code of ours ever runs in a handler, nothing can run one between clone and exec, and every
+//! real-time signal works. (A pipe written to by handlers, as the usual crates do it, would run
+//! those in a new process that still shares our memory.)
+
+use crate::signal::Signal;
+use nix::errno::Errno;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// Every signal, those that libc keeps for itself too.
+const ALL: u64 = u64::MAX;
+
+/// Block every signal that can be blocked. Done first of all: what comes before would be lost.
+pub fn block_all() {
+    set_mask(ALL);
+}
+
+fn set_mask(mask: u64) {
+    // SAFETY: `mask` is the kernel's own set of 8 bytes.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            core::ptr::null::<u64>(),
+            8usize,
+        );
+    }
+}
+
+/// Give every signal its default disposition. A process that we start inherits what is ignored
+/// here; nothing acts on a signal here, as all are blocked.
+pub fn reset_dispositions() {
+    for number in 1..=64 {
+        // SAFETY: plain structures of the kernel's interface; numbers that libc keeps for itself
+        // and those that cannot be caught are refused without effect.
+        unsafe {
+            let mut action: libc::sigaction = core::mem::zeroed();
+            if libc::sigaction(number, core::ptr::null(), &mut action) == 0
+                && action.sa_sigaction == libc::SIG_IGN
+            {
+                action.sa_sigaction = libc::SIG_DFL;
+                libc::sigaction(number, &action, core::ptr::null_mut());
+            }
+        }
+    }
+}
+
+/// One received signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Which.
+    pub signal: Signal,
+    /// The sender's process id as seen here; 0 for the kernel or another pid namespace.
+    pub sender: u32,
+}
+
+/// All signals to this process.
+#[derive(Debug)]
+pub struct SignalFd(OwnedFd);
+
+impl SignalFd {
+    /// Open it; the signals must be blocked.
+    pub fn new() -> io::Result<SignalFd> {
+        let mask = ALL;
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        // SAFETY: `mask` is the kernel's own set of 8 bytes; a returned descriptor is ours.
+        unsafe {
+            let fd = libc::syscall(libc::SYS_signalfd4, -1, &raw const mask, 8usize, flags);
+            if fd < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(SignalFd(OwnedFd::from_raw_fd(fd as i32)))
+        }
+    }
+
+    /// Read what has come: `each` is called for every signal.
+    pub fn read(&self, mut each: impl FnMut(Received)) {
+        const BATCH: usize = 16;
+        let size = size_of::<libc::signalfd_siginfo>();
+        loop {
+            // SAFETY: the structure is plain numbers, for which zero is a value.
+            let mut batch: [libc::signalfd_siginfo; BATCH] = unsafe { core::mem::zeroed() };
+            // SAFETY: the buffer is as large as said.
+            let length =
+                unsafe { libc::read(self.0.as_raw_fd(), batch.as_mut_ptr().cast(), size * BATCH) };
+            let count = usize::try_from(length).unwrap_or(0) / size;
+            for info in batch.iter().take(count) {
+                if let Some(signal) = Signal::from_number(i64::from(info.ssi_signo)) {
+                    each(Received { signal, sender: info.ssi_pid });
+                }
+            }
+            if count < BATCH {
+                return;
+            }
+        }
+    }
+}
+
+impl AsFd for SignalFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Send a signal to a process. Errors: no such process, not permitted.
+pub fn send(pid: crate::process::Pid, signal: Signal) -> Result<(), Errno> {
+    // SAFETY: no memory is involved; `Pid` is never 0 or negative, so it is one process.
+    Errno::result(unsafe { libc::kill(pid.number(), signal.number()) }).map(drop)
+}
+
+/// Send a signal to a process only if its parent is still `parent`, so that it cannot be another
+/// one that got its number. Errors: no such process, not permitted.
+pub fn send_to_child_of(
+    parent: crate::process::Pid,
+    pid: crate::process::Pid,
+    signal: Signal,
+) -> Result<(), Errno> {
+    // SAFETY: a returned descriptor is ours.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.number(), 0) };
+    if pidfd < 0 {
+        let error = Errno::last();
+        // Before Linux 5.3 there is none: the number has to do.
+        return if error == Errno::ENOSYS { send(pid, signal) } else { Err(error) };
+    }
+    // SAFETY: just opened, and nobody else has it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as i32) };
+    if super::procfs::parent(pid) != Some(parent) {
+        return Err(Errno::ESRCH);
+    }
+    // SAFETY: the descriptor is open; a null siginfo is allowed.
+    Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal.number(),
+            core::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    })
+    .map(drop)
+}
+
+/// Stop this process until somebody continues it. PID 1 of a namespace is not stopped.
+pub fn stop_self() {
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+}
+
+/// Send a signal to every process that we may signal in this pid namespace, but us.
+pub fn send_to_all(signal: Signal) {
+    // SAFETY: no memory is involved; -1 means all others.
+    unsafe { libc::kill(-1, signal.number()) };
+}
