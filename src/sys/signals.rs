@@ -153,3 +153,9 @@ pub fn send_to_all(signal: Signal) {
     // SAFETY: no memory is involved; -1 means all others.
     unsafe { libc::kill(-1, signal.number()) };
 }
+
+/// Send a signal to every process of this process's group.
+pub fn send_to_group(leader: crate::process::Pid, signal: Signal) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(-leader.number(), signal.number()) };
+}

@@ -1,0 +1,184 @@
+//! From the command line to something that can run: the configuration, the log, and a line about
+//! everything that will surprise.
+
+use crate::args::Args;
+use crate::files::{Files, environment};
+use crate::journal::{Journal, Style};
+use crate::launcher::Launcher;
+use crate::pidfile::Pidfile;
+use crate::shell::Shell;
+use crate::sink::Target;
+use crate::terminal::Terminal;
+use circus::config::settings::{Config, LogLevel, Variable};
+use circus::config::{self, Mistake};
+use circus::supervisor::{Mode, Supervisor};
+use circus::sys::{fds, identity, procfs, signals};
+use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
+
+/// Where a configuration is looked for.
+const USUAL_PLACES: [&str; 2] = ["/etc/circus/circus.ini", "./circus.ini"];
+
+/// Read and valid, nothing started yet.
+pub struct Boot {
+    config: Config,
+    mode: Mode,
+    environment: Vec<Variable>,
+    target: Target,
+    level: LogLevel,
+    pidfile: Option<String>,
+    find_terminal: bool,
+}
+
+impl Boot {
+    /// # Errors
+    /// The command line or the configuration is wrong; the error is a text.
+    pub fn new(args: &Args) -> Result<Boot, String> {
+        let environment = environment();
+        let path = config_path(args)?;
+        let mut config = match &path {
+            Some(path) => config::load(path, &environment, &Files).map_err(|all| lines(&all))?,
+            None => Config::default(),
+        };
+        if !args.command.is_empty() {
+            let words: Vec<&[u8]> = args.command.iter().map(|word| word.as_bytes()).collect();
+            let main = config::main_command(&words);
+            if config.watchers.iter().any(|watcher| watcher.name == main.name) {
+                return Err(format!(
+                    "a watcher cannot be named {}: that is the command after --",
+                    main.name
+                ));
+            }
+            config.watchers.push(Rc::new(main));
+        }
+        let mode = match (&path, args.command.is_empty()) {
+            (_, true) => Mode::Watchers,
+            (Some(_), false) => Mode::Both,
+            (None, false) => Mode::MainCommand,
+        };
+        // Who runs a single command reads its output, not ours.
+        let (target, level) = match mode {
+            Mode::MainCommand => (Target::Stderr, LogLevel::Warning),
+            Mode::Watchers | Mode::Both => (Target::Stdout, LogLevel::Info),
+        };
+        let target = match args.log_output.as_deref().or(config.circus.logoutput.as_deref()) {
+            Some(text) => Target::parse(text)?,
+            None => target,
+        };
+        let level = args.log_level.or(config.circus.loglevel).unwrap_or(level);
+        let pidfile =
+            args.pidfile.clone().or_else(|| config.circus.pidfile.as_deref().map(str::to_string));
+        let find_terminal = mode != Mode::Watchers && !args.daemon;
+        Ok(Boot { config, mode, environment, target, level, pidfile, find_terminal })
+    }
+
+    /// Get hold of what running needs.
+    ///
+    /// # Errors
+    /// Something that cannot be done without; the error is a sentence.
+    pub fn shell(self) -> Result<Shell, String> {
+        signals::reset_dispositions();
+        let (null, closed) = fds::settle();
+        let signals = signals::SignalFd::new()
+            .map_err(|error| format!("cannot receive signals: {error}"))?;
+        let style = if self.config.circus.log_json { Style::Json } else { Style::Text };
+        let mut journal = Journal::open(self.target, self.level, style)?;
+        let mut say = |text: &str| journal.say(LogLevel::Warning, text);
+        let pidfile = match &self.pidfile {
+            Some(path) => Pidfile::write(path)?.map_err(|reason| say(&reason)).ok(),
+            None => None,
+        };
+        if identity::pid().number() != 1 && !identity::become_subreaper() {
+            say("not PID 1, and orphans cannot be adopted");
+        }
+        if let Some(mask) = self.config.circus.umask {
+            identity::set_umask(mask);
+        }
+        let may_switch_user = identity::may_switch_user();
+        for text in surprises(&self.config, self.mode, may_switch_user) {
+            say(&text);
+        }
+        let launcher = Launcher { environment: self.environment, null, may_switch_user };
+        let seed = identity::seed();
+        let Config { circus, watchers, .. } = self.config;
+        let supervisor = Supervisor::new(circus, watchers, self.mode, seed);
+        let terminal = match self.find_terminal && !closed[0] {
+            true => Terminal::find(),
+            false => Terminal { in_use: false, may_suspend: false },
+        };
+        Ok(Shell::new(supervisor, journal, signals, launcher, terminal, pidfile))
+    }
+}
+
+fn config_path(args: &Args) -> Result<Option<String>, String> {
+    if let Some(path) = &args.config {
+        let path = path.clone().into_string();
+        return path.map(Some).map_err(|path| format!("{path:?}: the path is not UTF-8"));
+    }
+    if !args.command.is_empty() {
+        return Ok(None);
+    }
+    match find_config() {
+        Some(path) => Ok(Some(path)),
+        None => Err(format!(
+            "no configuration: neither {} nor {} is there; name one, or a command after -- \
+             (--help tells more)",
+            USUAL_PLACES[0], USUAL_PLACES[1]
+        )),
+    }
+}
+
+/// The first of the usual places that has a configuration.
+pub fn find_config() -> Option<String> {
+    USUAL_PLACES.iter().find(|path| std::path::Path::new(path).exists()).map(|p| p.to_string())
+}
+
+/// All mistakes, a line each.
+pub fn lines(mistakes: &[Mistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect();
+    let what = if lines.len() == 1 { "a mistake" } else { "mistakes" };
+    format!("{what} in the configuration, nothing was started:{}", lines.concat())
+}
+
+/// What will surprise.
+fn surprises(config: &Config, mode: Mode, may_switch_user: bool) -> Vec<String> {
+    let mut all = config.warnings.clone();
+    if !config.unsupported.is_empty() {
+        all.push(format!("not supported yet: {}", config.unsupported.join("; ")));
+    }
+    if mode == Mode::MainCommand {
+        return all;
+    }
+    let pid = identity::pid();
+    if pid.number() != 1 {
+        all.push(format!(
+            "running as pid {pid}, not as PID 1: only orphans of our own processes are adopted"
+        ));
+    }
+    if !procfs::is_mounted() {
+        all.push("no /proc: what a process leaves behind cannot be found".to_string());
+    }
+    if !may_switch_user {
+        let wants = |identity: &circus::config::settings::Identity| {
+            identity.uid.is_some_and(|uid| uid != identity::uid())
+                || identity.gid.is_some_and(|gid| gid != identity::gid())
+        };
+        let names: Vec<&str> = config
+            .watchers
+            .iter()
+            .filter(|watcher| watcher.identity.as_deref().is_some_and(wants))
+            .map(|watcher| &*watcher.name)
+            .collect();
+        if !names.is_empty() {
+            all.push(format!(
+                "user {} may not change user, as these ask for: {}",
+                identity::uid(),
+                names.join(", ")
+            ));
+        }
+    }
+    if config.watchers.is_empty() {
+        all.push("the configuration has no watcher: nothing to run".to_string());
+    }
+    all
+}

@@ -1,0 +1,109 @@
+//! `circusd --check`: say what would run, or every mistake; starts nothing.
+
+use crate::args::Args;
+use crate::boot::{find_config, lines};
+use crate::files::{Files, environment};
+use circus::config::{self, Source};
+use circus::config::program::program;
+use circus::config::settings::{Config, Respawn, WatcherSettings};
+use std::process::ExitCode;
+
+/// Files that are the configuration's own are read, secrets from files show as `***`.
+struct Masked;
+
+const MASK: &[u8] = b"***";
+
+impl Source for Masked {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        Files.read(path)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        Files.glob(pattern)
+    }
+
+    fn current_dir(&self) -> String {
+        Files.current_dir()
+    }
+
+    fn read_secret(&self, path: &str) -> Result<Vec<u8>, String> {
+        Files.read(path).map(|_| MASK.to_vec())
+    }
+}
+
+pub fn check(args: &Args) -> Result<ExitCode, String> {
+    let path = match &args.config {
+        Some(path) => path.to_string_lossy().into_owned(),
+        None => find_config().ok_or("--check: no configuration was named or found")?,
+    };
+    let environment = environment();
+    config::load(&path, &environment, &Files).map_err(|all| lines(&all))?;
+    let config = config::load(&path, &environment, &Masked).map_err(|all| lines(&all))?;
+    print!("{}", text(&path, &config, &environment));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(path: &str, config: &Config, environment: &[config::settings::Variable]) -> String {
+    let mut watchers: Vec<&WatcherSettings> = config.watchers.iter().map(|w| &**w).collect();
+    watchers.sort_by_key(|watcher| -i64::from(watcher.priority));
+    let mut text = format!("{path} is valid. In this order would start:\n");
+    for watcher in &watchers {
+        let command = match program(watcher, 1, environment) {
+            Ok(program) => {
+                let words: Vec<String> =
+                    program.argv.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect();
+                words.join(" ")
+            }
+            Err(reason) => format!("({reason})"),
+        };
+        text.push_str(&format!("  {}: {command}\n", watcher.name));
+        let traits = traits(watcher);
+        if !traits.is_empty() {
+            text.push_str(&format!("      {}\n", traits.join(", ")));
+        }
+    }
+    for warning in &config.warnings {
+        text.push_str(&format!("note: {warning}\n"));
+    }
+    if !config.unsupported.is_empty() {
+        text.push_str(&format!("not supported yet: {}\n", config.unsupported.join("; ")));
+    }
+    text
+}
+
+/// What is not as it is by default.
+fn traits(watcher: &WatcherSettings) -> Vec<String> {
+    let mut all = Vec::new();
+    if !watcher.autostart {
+        all.push("not started by itself (autostart)".to_string());
+    }
+    if watcher.numprocesses != 1 {
+        all.push(format!("{} processes", watcher.numprocesses));
+    }
+    if watcher.oneshot {
+        all.push("runs to completion once".to_string());
+    }
+    if watcher.essential {
+        all.push("essential".to_string());
+    }
+    match watcher.respawn {
+        Respawn::OnFailure => all.push("started again on failure".to_string()),
+        Respawn::Never if !watcher.oneshot => all.push("not started again".to_string()),
+        Respawn::Always | Respawn::Never => {}
+    }
+    if let Some(identity) = &watcher.identity {
+        let number = |id: Option<u32>| id.map_or("-".to_string(), |id| id.to_string());
+        all.push(format!("user {}, group {}", number(identity.uid), number(identity.gid)));
+    }
+    all
+}
+
+/// As one would type it for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,211 @@
+//! circusd's own log. It never makes anybody wait: what does not fit is kept up to a bound, then
+//! dropped and counted.
+
+use circus::config::settings::LogLevel;
+use circus::supervisor::{Names, Report};
+use circus::sys::output::Output;
+use circus::sys::poll::{Interest, PollSet};
+use circus::sys::{clock, identity};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+
+use crate::sink::{Sink, Target};
+
+/// What is kept while nobody takes it.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+/// How long the end waits for a reader.
+const LAST_WAIT_MS: u64 = 200;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Text,
+    Json,
+}
+
+/// The log.
+#[derive(Debug)]
+pub struct Journal {
+    sink: Sink,
+    level: LogLevel,
+    style: Style,
+    kept: Vec<u8>,
+    /// Of `kept`, so much is written already.
+    written: usize,
+    dropped: u64,
+}
+
+impl Journal {
+    /// # Errors
+    /// The target cannot be opened; the error is a sentence.
+    pub fn open(target: Target, level: LogLevel, style: Style) -> Result<Journal, String> {
+        let sink = Sink::open(target)?;
+        Ok(Journal { sink, level, style, kept: Vec::new(), written: 0, dropped: 0 })
+    }
+
+    /// Note a fact.
+    pub fn report(&mut self, report: &Report, names: &dyn Names) {
+        if report.level() < self.level {
+            return;
+        }
+        let text = report.text(names);
+        match self.style {
+            Style::Text => self.text(report.level(), &text),
+            Style::Json => {
+                let mut fields = vec![("event", serde_json::Value::from(report.kind()))];
+                if let Some(watcher) = report.watcher() {
+                    fields.push(("watcher", names.watcher(watcher).into()));
+                }
+                if let Some((wid, pid)) = report.process() {
+                    fields.push(("wid", wid.into()));
+                    if let Some(pid) = pid {
+                        fields.push(("process_pid", pid.number().into()));
+                    }
+                }
+                self.json(report.level(), &text, fields);
+            }
+        }
+    }
+
+    /// Note a sentence.
+    pub fn say(&mut self, level: LogLevel, text: &str) {
+        if level < self.level {
+            return;
+        }
+        match self.style {
+            Style::Text => self.text(level, text),
+            Style::Json => self.json(level, text, Vec::new()),
+        }
+    }
+
+    fn text(&mut self, level: LogLevel, text: &str) {
+        let (seconds, _) = clock::wall();
+        let pid = identity::pid();
+        let time = clock::format(seconds, self.sink.time_pattern(), false);
+        // One event is one line, whatever names and errors hold.
+        let text = text.replace(|c: char| c.is_control(), " ");
+        let line = format!("{time} circus[{pid}] [{}] {text}", name(level));
+        self.keep(level, line);
+    }
+
+    fn json(
+        &mut self,
+        level: LogLevel,
+        text: &str,
+        fields: Vec<(&'static str, serde_json::Value)>,
+    ) {
+        let (seconds, micros) = clock::wall();
+        let time = clock::format(seconds, c"%Y-%m-%dT%H:%M:%S", true);
+        let mut object = serde_json::Map::new();
+        object.insert("time".into(), format!("{time}.{:03}Z", micros / 1000).into());
+        object.insert("level".into(), name(level).to_ascii_lowercase().into());
+        object.insert("pid".into(), identity::pid().number().into());
+        for (key, value) in fields {
+            object.insert(key.into(), value);
+        }
+        object.insert("message".into(), text.into());
+        self.keep(level, serde_json::Value::Object(object).to_string());
+    }
+
+    fn keep(&mut self, level: LogLevel, line: String) {
+        let bytes = self.sink.framed(level, line);
+        if self.kept.len() - self.written + bytes.len() > KEPT_BYTES_MAX {
+            self.dropped += 1;
+            return;
+        }
+        if self.sink.is_datagram() {
+            // One line, one datagram: it goes at once or not at all.
+            if self.sink.write(&bytes).is_err() {
+                self.dropped += 1;
+            }
+            return;
+        }
+        self.kept.extend_from_slice(&bytes);
+    }
+
+    /// Write what fits. Called before every wait.
+    pub fn flush(&mut self) {
+        self.sink.reopen_if_moved();
+        while self.written < self.kept.len() {
+            match self.sink.write(&self.kept[self.written..]) {
+                Ok(0) => break,
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Nobody will ever read it, or the disk is full: lines are lost, services go on.
+                Err(_) => {
+                    let lost = self.kept[self.written..].iter().filter(|byte| **byte == b'\n');
+                    self.dropped += lost.count() as u64;
+                    self.written = self.kept.len();
+                }
+            }
+        }
+        if self.written == self.kept.len() {
+            self.kept.clear();
+            self.written = 0;
+            self.confess();
+        } else if self.written > KEPT_BYTES_MAX / 2 {
+            self.kept.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
+    /// Tell that lines are missing, once there is room again.
+    fn confess(&mut self) {
+        if self.dropped == 0 {
+            return;
+        }
+        let text = format!("{} lines of this log could not be written", self.dropped);
+        let dropped = std::mem::take(&mut self.dropped);
+        self.say(LogLevel::Warning, &text);
+        match self.sink.write(&self.kept) {
+            Ok(count) => self.written = count,
+            Err(_) => {
+                self.kept.clear();
+                self.dropped = dropped;
+            }
+        }
+    }
+
+    /// Wait for room in this, if anything is left to write.
+    pub fn poll<'a>(&'a self, set: &mut PollSet) -> Option<&'a Output> {
+        let output = self.sink.output()?;
+        if self.written < self.kept.len() {
+            set.add(output.as_fd(), Interest::Write);
+        }
+        Some(output)
+    }
+
+    /// Write all that is left, if somebody takes it within a short time.
+    pub fn close(&mut self) {
+        let end = clock::now().after_ms(LAST_WAIT_MS);
+        self.flush();
+        while self.written < self.kept.len() && clock::now() < end {
+            let mut set = PollSet::default();
+            if self.poll(&mut set).is_none() {
+                return;
+            }
+            set.wait(Some(end));
+            self.flush();
+        }
+    }
+}
+
+fn name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "DEBUG",
+        LogLevel::Info => "INFO",
+        LogLevel::Warning => "WARNING",
+        LogLevel::Error => "ERROR",
+        LogLevel::Critical => "CRITICAL",
+    }
+}
+
+/// Whether an error means that a target is broken for good.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::NotConnected | ErrorKind::ConnectionReset
+    )
+}

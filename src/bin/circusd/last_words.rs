@@ -1,0 +1,84 @@
+//! What a bug in circusd itself leads to: it says what happened before, stops the processes as
+//! well as it still can, and ends with a code of its own.
+
+use circus::process::Pid;
+use circus::signal::Signal;
+use circus::supervisor::Event;
+use circus::sys::wait::{Waited, wait_any};
+use circus::sys::{clock, identity, poll::PollSet, procfs, signals};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+/// Internal failure.
+const EXIT_INTERNAL: u8 = 70;
+
+const REMEMBERED: usize = 32;
+const GRACE_MS: u64 = 3000;
+const LOOK_AGAIN_MS: u64 = 20;
+
+static RECENT: Mutex<VecDeque<Event>> = Mutex::new(VecDeque::new());
+
+/// From now on a panic ends like this.
+pub fn prepare() {
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("circusd: internal failure, please report this: {panic}");
+        if let Ok(recent) = RECENT.try_lock() {
+            for event in recent.iter() {
+                eprintln!("circusd: before that: {event:?}");
+            }
+        }
+        stop_everything();
+        identity::exit_now(EXIT_INTERNAL);
+    }));
+}
+
+/// Remember what happens.
+pub fn remember(event: &Event) {
+    if let Ok(mut recent) = RECENT.try_lock() {
+        if recent.len() == REMEMBERED {
+            recent.pop_front();
+        }
+        recent.push_back(event.clone());
+    }
+}
+
+fn stop_everything() {
+    send_all(Signal::TERM);
+    send_all(Signal::CONT);
+    let kill_at = clock::now().after_ms(GRACE_MS);
+    let give_up_at = kill_at.after_ms(GRACE_MS);
+    let mut killed = false;
+    loop {
+        match wait_any(false) {
+            Waited::Ended(..) | Waited::Stopped(_) => continue,
+            Waited::NoChild => return,
+            Waited::Nothing => {}
+        }
+        let now = clock::now();
+        if now >= give_up_at {
+            return;
+        }
+        if now >= kill_at && !killed {
+            killed = true;
+            send_all(Signal::KILL);
+        }
+        PollSet::default().wait(Some(now.after_ms(LOOK_AGAIN_MS)));
+    }
+}
+
+fn send_all(signal: Signal) {
+    if identity::pid().number() == 1 {
+        signals::send_to_all(signal);
+        return;
+    }
+    for pid in procfs::children().unwrap_or_default() {
+        send_tree(pid, signal);
+    }
+}
+
+fn send_tree(pid: Pid, signal: Signal) {
+    for child in procfs::children_of(pid) {
+        send_tree(child, signal);
+    }
+    let _ = signals::send(pid, signal);
+}

@@ -1,0 +1,298 @@
+//! The shell: it acts. What the kernel says becomes events for the core, the core's actions
+//! become system calls; nothing is decided here.
+//!
+//! One event, then all its actions, then the next event. A child is reaped only when everything
+//! that was decided before is done, so a signal never reaches a number that is another process's
+//! by now.
+
+use crate::journal::Journal;
+use crate::last_words;
+use crate::launcher::Launcher;
+use crate::names::Lookup;
+use crate::pidfile::Pidfile;
+use crate::terminal::Terminal;
+use circus::config::settings::LogLevel;
+use circus::process::{Ending, Failure, Pid, Tag};
+use circus::signal::Signal;
+use circus::supervisor::{Action, Event, SlotId, Supervisor};
+use circus::sys::cgroup::OomCounter;
+use circus::sys::poll::{Interest, PollSet};
+use circus::sys::signals::{self, SignalFd};
+use circus::sys::spawn::{Launch, Outcome};
+use circus::sys::wait::{Waited, wait_any};
+use circus::sys::{clock, identity, procfs};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, AsRawFd};
+
+/// So many are reaped before signals are looked at again.
+const REAPED_AT_ONCE_MAX: usize = 256;
+
+/// Everything that acts.
+#[derive(Debug)]
+pub struct Shell {
+    supervisor: Supervisor,
+    journal: Journal,
+    signals: SignalFd,
+    launcher: Launcher,
+    terminal: Terminal,
+    _pidfile: Option<Pidfile>,
+    launches: Vec<OnTheWay>,
+    oom: Option<OomCounter>,
+    /// Tags of adopted processes, as reading one costs a file.
+    tags: BTreeMap<Pid, Option<Tag>>,
+    events: VecDeque<Event>,
+    /// Children may have ended since the last look.
+    look_for_ended: bool,
+    survey_asked: bool,
+    exit: Option<u8>,
+}
+
+/// A process that has not become its program yet.
+#[derive(Debug)]
+struct OnTheWay {
+    launch: Launch,
+    failure: Option<Failure>,
+}
+
+impl Shell {
+    pub fn new(
+        supervisor: Supervisor,
+        journal: Journal,
+        signals: SignalFd,
+        launcher: Launcher,
+        terminal: Terminal,
+        pidfile: Option<Pidfile>,
+    ) -> Shell {
+        Shell {
+            supervisor,
+            journal,
+            signals,
+            launcher,
+            terminal,
+            _pidfile: pidfile,
+            launches: Vec::new(),
+            oom: None,
+            tags: BTreeMap::new(),
+            events: VecDeque::new(),
+            // Some may be there from before we became what we are.
+            look_for_ended: true,
+            survey_asked: false,
+            exit: None,
+        }
+    }
+
+    /// Run until all is done. Returns the exit code.
+    pub fn run(&mut self) -> u8 {
+        self.deliver(Event::Begin);
+        // Not needed before the first process runs.
+        self.oom = OomCounter::find();
+        identity::trim_memory();
+        let mut set = PollSet::default();
+        loop {
+            self.look_at_children();
+            if let Some(code) = self.exit {
+                self.terminal.close();
+                self.journal.close();
+                return code;
+            }
+            self.wait(&mut set);
+        }
+    }
+
+    /// Wait for something to happen, and deliver it.
+    fn wait(&mut self, set: &mut PollSet) {
+        self.journal.flush();
+        set.clear();
+        set.add(self.signals.as_fd(), Interest::Read);
+        for on_the_way in self.launches.iter().filter(|way| way.failure.is_none()) {
+            set.add(on_the_way.launch.as_fd(), Interest::Read);
+        }
+        self.journal.poll(set);
+        let until = match self.look_for_ended {
+            true => Some(clock::now()),
+            false => self.supervisor.next_deadline(),
+        };
+        set.wait(until);
+        self.look_at_launches(set);
+        if set.is_ready(self.signals.as_fd().as_raw_fd()) {
+            self.look_at_signals();
+        }
+        if self.supervisor.next_deadline().is_some_and(|at| at <= clock::now()) {
+            self.deliver(Event::Tick);
+        }
+    }
+
+    fn look_at_signals(&mut self) {
+        let mut received = Vec::new();
+        let us = identity::pid().number() as u32;
+        self.signals.read(|one| {
+            // Our own SIGPIPE only repeats what write told.
+            if !(one.signal == Signal::PIPE && one.sender == us) {
+                received.push(one.signal);
+            }
+        });
+        for signal in received {
+            if signal == Signal::CHLD {
+                self.look_for_ended = true;
+            } else {
+                self.deliver(Event::Signalled { signal });
+            }
+        }
+    }
+
+    fn look_at_launches(&mut self, set: &PollSet) {
+        let ready: Vec<Pid> = self
+            .launches
+            .iter()
+            .filter(|way| set.is_ready(way.launch.as_fd().as_raw_fd()))
+            .map(|way| way.launch.pid())
+            .collect();
+        for pid in ready {
+            self.look_at_launch(pid);
+        }
+    }
+
+    /// Has it become its program?
+    fn look_at_launch(&mut self, pid: Pid) {
+        let Some(at) = self.launches.iter().position(|way| way.launch.pid() == pid) else { return };
+        if self.launches[at].failure.is_some() {
+            return;
+        }
+        match self.launches[at].launch.outcome() {
+            Outcome::Pending => {}
+            Outcome::Failed(failure) => self.launches[at].failure = Some(failure),
+            Outcome::Executed => {
+                self.launches.swap_remove(at);
+                self.deliver(Event::Executed { pid });
+            }
+        }
+    }
+
+    /// Reap what has ended, and survey what is left if the core has asked.
+    fn look_at_children(&mut self) {
+        if !self.look_for_ended && !self.survey_asked {
+            return;
+        }
+        for _ in 0..REAPED_AT_ONCE_MAX {
+            if self.exit.is_some() {
+                return;
+            }
+            let stopped = self.terminal.may_suspend;
+            match wait_any(stopped) {
+                Waited::Ended(pid, ending) => self.reaped(pid, ending),
+                Waited::Stopped(pid) => {
+                    if self.supervisor.is_leader(pid) {
+                        self.terminal.suspended(pid);
+                    }
+                }
+                nothing @ (Waited::Nothing | Waited::NoChild) => {
+                    self.look_for_ended = false;
+                    if !self.survey_asked {
+                        return;
+                    }
+                    self.survey_asked = false;
+                    let adopted = match nothing {
+                        Waited::NoChild => Vec::new(),
+                        _ => self.adopted(),
+                    };
+                    self.deliver(Event::Survey { adopted });
+                }
+            }
+        }
+        self.look_for_ended = true;
+    }
+
+    fn reaped(&mut self, pid: Pid, ending: Ending) {
+        self.tags.remove(&pid);
+        let ending = self.refine(pid, ending);
+        let memory_short = ending == Ending::Killed(Signal::KILL)
+            && self.oom.as_mut().is_some_and(OomCounter::has_risen);
+        self.deliver(Event::Ended { pid, ending, memory_short });
+    }
+
+    /// One that never became its program has said why.
+    fn refine(&mut self, pid: Pid, ending: Ending) -> Ending {
+        // Its end of the pipe is closed by now.
+        self.look_at_launch(pid);
+        let Some(at) = self.launches.iter().position(|way| way.launch.pid() == pid) else {
+            return ending;
+        };
+        match self.launches.swap_remove(at).failure {
+            Some(failure) => Ending::NotExecuted(failure),
+            None => ending,
+        }
+    }
+
+    /// The children that the core has not started, with their tags.
+    fn adopted(&mut self) -> Vec<(Pid, Option<Tag>)> {
+        let children = procfs::children().unwrap_or_default();
+        let supervisor = &self.supervisor;
+        let tags = &mut self.tags;
+        children
+            .into_iter()
+            .filter(|pid| !supervisor.is_leader(*pid))
+            .map(|pid| (pid, *tags.entry(pid).or_insert_with(|| procfs::tag(pid))))
+            .collect()
+    }
+
+    /// One event, then all its actions, then the next.
+    fn deliver(&mut self, event: Event) {
+        self.events.push_back(event);
+        let mut actions = Vec::new();
+        while let Some(event) = self.events.pop_front() {
+            last_words::remember(&event);
+            self.supervisor.handle(event, clock::now(), &mut actions);
+            for action in actions.drain(..) {
+                self.perform(action);
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Spawn { slot, tag } => {
+                let event = match self.spawn(slot, tag) {
+                    Ok(pid) => Event::Spawned { slot, pid, tag },
+                    Err(errno) => Event::SpawnFailed { slot, errno },
+                };
+                self.events.push_back(event);
+            }
+            Action::Signal { pid, signal } => {
+                // It may have become another user's, or have ended: then there is nothing to do.
+                let _ = signals::send(pid, signal);
+            }
+            Action::SignalChildren { pid, signal } => {
+                for child in procfs::children_of(pid) {
+                    let _ = signals::send_to_child_of(pid, child, signal);
+                }
+            }
+            Action::Survey => self.survey_asked = true,
+            Action::Report(report) => {
+                let names = Lookup {
+                    supervisor: &self.supervisor,
+                    environment: &self.launcher.environment,
+                };
+                self.journal.report(&report, &names);
+            }
+            Action::Exit { code } => self.exit = Some(code),
+        }
+    }
+
+    fn spawn(&mut self, slot: SlotId, tag: Tag) -> Result<Pid, i32> {
+        let settings = self.supervisor.settings(slot.watcher).clone();
+        let foreground = self.terminal.in_use && self.supervisor.is_main(slot.watcher);
+        let plan = match self.launcher.plan(&settings, slot.wid(), tag, foreground) {
+            Ok(plan) => plan,
+            Err(reason) => {
+                let text = format!("{}: {reason}", settings.name);
+                self.journal.say(LogLevel::Error, &text);
+                return Err(nix::errno::Errno::EINVAL as i32);
+            }
+        };
+        let launch =
+            Launch::start(plan).map_err(|error| error.raw_os_error().unwrap_or_default())?;
+        let pid = launch.pid();
+        self.launches.push(OnTheWay { launch, failure: None });
+        Ok(pid)
+    }
+}

@@ -1,0 +1,227 @@
+//! Where circusd's own log goes: one of our descriptors, a file, or syslog.
+
+use circus::config::settings::LogLevel;
+use circus::sys::output::Output;
+use std::ffi::CStr;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::linux::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+
+use crate::journal::is_gone;
+
+/// A place to log to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Stdout,
+    Stderr,
+    File(String),
+    SyslogUdp(SocketAddr, u8),
+    SyslogUnix(String, u8),
+}
+
+const SYSLOG_PORT: u16 = 514;
+
+/// Facilities by number, syslog(3).
+const FACILITIES: [&str; 24] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
+    "ftp", "ntp", "security", "console", "solaris-cron", "local0", "local1", "local2", "local3",
+    "local4", "local5", "local6", "local7",
+];
+const FACILITY_USER: u8 = 1;
+
+impl Target {
+    /// Understand `logoutput`. The error is a sentence.
+    pub fn parse(text: &str) -> Result<Target, String> {
+        match text {
+            // Our own descriptors are never opened by their path: that fails after a change of
+            // user, and truncates where they are files.
+            "-" | "stdout" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Ok(Target::Stdout),
+            "stderr" | "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Ok(Target::Stderr),
+            _ => match text.strip_prefix("syslog://") {
+                Some(rest) => Self::parse_syslog(rest),
+                None => Ok(Target::File(text.to_string())),
+            },
+        }
+    }
+
+    fn parse_syslog(rest: &str) -> Result<Target, String> {
+        let (place, facility) = rest.split_once('?').unwrap_or((rest, ""));
+        let facility = match facility.to_ascii_lowercase().as_str() {
+            "" => FACILITY_USER,
+            word => FACILITIES
+                .iter()
+                .position(|known| *known == word)
+                .ok_or_else(|| format!("syslog facility {word} is not one of {FACILITIES:?}"))?
+                as u8,
+        };
+        if place.starts_with('/') {
+            return Ok(Target::SyslogUnix(place.to_string(), facility));
+        }
+        let place = place.replacen("localhost", "127.0.0.1", 1);
+        let address = place
+            .parse::<SocketAddr>()
+            .or_else(|_| place.parse::<std::net::IpAddr>().map(|ip| (ip, SYSLOG_PORT).into()))
+            .map_err(|_| {
+                format!("syslog://{rest}: use an IP address; PID 1 waits for no name server")
+            })?;
+        Ok(Target::SyslogUdp(address, facility))
+    }
+}
+
+/// An open target.
+#[derive(Debug)]
+pub struct Sink {
+    target: Target,
+    output: Option<Output>,
+    /// Device and inode of a file, to see that it was moved away.
+    file: Option<(u64, u64)>,
+}
+
+impl Sink {
+    /// # Errors
+    /// A file cannot be opened, or no socket made; the error is a sentence.
+    pub fn open(target: Target) -> Result<Sink, String> {
+        let mut sink = Sink { target, output: None, file: None };
+        match sink.connect() {
+            Ok(()) => Ok(sink),
+            // Standard output may be closed and a syslog daemon may come later: no reason not to
+            // run.
+            Err(_) if !matches!(sink.target, Target::File(_)) => Ok(sink),
+            Err(error) => Err(format!("cannot log to {:?}: {error}", sink.target)),
+        }
+    }
+
+    fn connect(&mut self) -> io::Result<()> {
+        let output = match &self.target {
+            Target::Stdout => Output::shared(io::stdout().as_fd())?,
+            Target::Stderr => Output::shared(io::stderr().as_fd())?,
+            Target::File(path) => Output::append(path)?,
+            Target::SyslogUdp(address, _) => {
+                let any = match address {
+                    SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+                    SocketAddr::V6(_) => SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0)),
+                };
+                let socket = UdpSocket::bind(any)?;
+                socket.set_nonblocking(true)?;
+                socket.connect(address)?;
+                Output::socket(OwnedFd::from(socket))
+            }
+            Target::SyslogUnix(path, _) => {
+                let socket = UnixDatagram::unbound()?;
+                socket.set_nonblocking(true)?;
+                socket.connect(path)?;
+                Output::socket(OwnedFd::from(socket))
+            }
+        };
+        if let Target::File(path) = &self.target {
+            self.file = identify(path);
+        }
+        self.output = Some(output);
+        Ok(())
+    }
+
+    /// The descriptor, if there is one.
+    pub fn output(&self) -> Option<&Output> {
+        self.output.as_ref()
+    }
+
+    /// A line is sent as a whole, not as part of a stream.
+    pub fn is_datagram(&self) -> bool {
+        self.facility().is_some()
+    }
+
+    fn facility(&self) -> Option<u8> {
+        match self.target {
+            Target::SyslogUdp(_, facility) | Target::SyslogUnix(_, facility) => Some(facility),
+            Target::Stdout | Target::Stderr | Target::File(_) => None,
+        }
+    }
+
+    /// How a line's time is written.
+    pub fn time_pattern(&self) -> &'static CStr {
+        if self.is_datagram() { c"%b %e %H:%M:%S" } else { c"%Y-%m-%d %H:%M:%S" }
+    }
+
+    /// A line as it is sent: with its priority and a NUL at the end as Circus does it, or with a
+    /// newline.
+    pub fn framed(&self, level: LogLevel, mut line: String) -> Vec<u8> {
+        let Some(facility) = self.facility() else {
+            line.push('\n');
+            return line.into_bytes();
+        };
+        let severity = match level {
+            LogLevel::Debug => 7,
+            LogLevel::Info => 6,
+            LogLevel::Warning => 4,
+            LogLevel::Error => 3,
+            LogLevel::Critical => 2,
+        };
+        format!("<{}>{line}\0", facility * 8 + severity).into_bytes()
+    }
+
+    /// Write what fits now.
+    ///
+    /// # Errors
+    /// `WouldBlock`, or the target is broken.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.output.is_none() && self.is_datagram() {
+            self.connect()?;
+        }
+        let Some(output) = &mut self.output else { return Err(io::ErrorKind::NotConnected.into()) };
+        match output.write(bytes) {
+            Err(error) if self.is_datagram() && is_gone(&error) => {
+                // The daemon was restarted: its socket is another one now.
+                self.output = None;
+                self.connect()?;
+                match &mut self.output {
+                    Some(output) => output.write(bytes),
+                    None => Err(error),
+                }
+            }
+            result => result,
+        }
+    }
+
+    /// A file that was moved away by whoever rotates logs is opened anew.
+    pub fn reopen_if_moved(&mut self) {
+        if let Target::File(path) = &self.target
+            && identify(path) != self.file
+            && let Ok(output) = Output::append(path)
+        {
+            self.file = identify(path);
+            self.output = Some(output);
+        }
+    }
+}
+
+fn identify(path: &str) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|data| (data.st_dev(), data.st_ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_descriptors_are_never_opened_by_path() {
+        assert_eq!(Target::parse("/dev/stdout"), Ok(Target::Stdout));
+        assert_eq!(Target::parse("/dev/fd/2"), Ok(Target::Stderr));
+        assert_eq!(Target::parse("/var/log/x"), Ok(Target::File("/var/log/x".into())));
+    }
+
+    #[test]
+    fn syslog_addresses_are_numbers_paths_and_nothing_that_must_be_asked_for() {
+        let udp = |port| Target::SyslogUdp(SocketAddr::from(([127, 0, 0, 1], port)), 1);
+        assert_eq!(Target::parse("syslog://localhost"), Ok(udp(514)));
+        assert_eq!(Target::parse("syslog://127.0.0.1:99"), Ok(udp(99)));
+        assert_eq!(
+            Target::parse("syslog:///dev/log?local3"),
+            Ok(Target::SyslogUnix("/dev/log".into(), 19))
+        );
+        assert!(Target::parse("syslog://log.example").is_err());
+        assert!(Target::parse("syslog:///dev/log?nope").is_err());
+    }
+}

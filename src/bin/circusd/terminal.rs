@@ -1,0 +1,40 @@
+//! The terminal, when the main command runs on one: it is in the foreground there, with job
+//! control of its own. If it is suspended, so are we, for the shell that runs us.
+
+use circus::process::Pid;
+use circus::signal::Signal;
+use circus::sys::{identity, signals, terminal};
+
+#[derive(Debug)]
+pub struct Terminal {
+    /// There is one, and it is ours to give away.
+    pub in_use: bool,
+    /// Somebody above us could continue us.
+    pub may_suspend: bool,
+}
+
+impl Terminal {
+    pub fn find() -> Terminal {
+        let in_use = terminal::is_ours();
+        Terminal { in_use, may_suspend: in_use && identity::pid().number() != 1 }
+    }
+
+    /// The main command was suspended.
+    pub fn suspended(&self, main: Pid) {
+        if !self.may_suspend {
+            return;
+        }
+        terminal::take_back();
+        signals::stop_self();
+        // Continued.
+        terminal::give_to(main);
+        signals::send_to_group(main, Signal::CONT);
+    }
+
+    /// The main command is gone.
+    pub fn close(&self) {
+        if self.in_use {
+            terminal::take_back();
+        }
+    }
+}
