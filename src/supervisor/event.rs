@@ -32,6 +32,11 @@ pub enum Event {
         /// Which.
         pid: Pid,
     },
+    /// A child of ours was stopped (suspended) by a signal.
+    Suspended {
+        /// Which.
+        pid: Pid,
+    },
     /// A child of ours ended and was reaped: one that we started, or an orphan that was adopted.
     Ended {
         /// Which. The number may be another process's from now on.

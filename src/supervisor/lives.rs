@@ -57,7 +57,7 @@ impl Supervisor {
         let replace_at = (settings.max_age_ms > 0).then(|| {
             now.after_ms(settings.max_age_ms + self.random(settings.max_age_variance_ms))
         });
-        let leader = Leader { pid, tag, started: now };
+        let leader = Leader { pid, tag, started: now, was_suspended: false };
         self.put(id, State::Running { leader, executed: false, replace_at });
         if stop {
             self.stop_slot(id, now, actions);
@@ -99,6 +99,15 @@ impl Supervisor {
         }
         self.check_started(id.watcher, actions);
         self.check_reload(id.watcher, now, actions);
+    }
+
+    pub(super) fn suspended(&mut self, pid: Pid) {
+        let Some(&id) = self.pids.get(&pid) else { return };
+        if let State::Running { leader, .. } | State::Stopping { leader, .. } =
+            &mut self.slot_mut(id).state
+        {
+            leader.was_suspended = true;
+        }
     }
 
     /// `Starting` becomes `Active` when every process has become its program.

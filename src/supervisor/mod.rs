@@ -134,6 +134,7 @@ impl Supervisor {
             Event::Spawned { slot, pid, tag } => self.spawned(slot, pid, tag, now, actions),
             Event::SpawnFailed { slot, errno } => self.spawn_failed(slot, errno, now, actions),
             Event::Executed { pid } => self.executed(pid, now, actions),
+            Event::Suspended { pid } => self.suspended(pid),
             Event::Ended { pid, ending, memory_short } => {
                 self.ended(pid, ending, memory_short, now, actions);
             }
@@ -162,14 +163,9 @@ impl Supervisor {
         self.pids.contains_key(&pid)
     }
 
-    /// How many processes that the core started have not been reaped.
-    pub fn leaders(&self) -> usize {
-        self.pids.len()
-    }
-
-    /// Their ids.
-    pub fn leader_pids(&self) -> impl Iterator<Item = Pid> + '_ {
-        self.pids.keys().copied()
+    /// The main command's process.
+    pub fn is_main_pid(&self, pid: Pid) -> bool {
+        self.pids.get(&pid).is_some_and(|slot| self.is_main(slot.watcher))
     }
 
     /// The settings of a watcher.

@@ -86,6 +86,8 @@ pub(super) struct Leader {
     pub(super) pid: Pid,
     pub(super) tag: Tag,
     pub(super) started: Moment,
+    /// It has been suspended at least once, so it may be now: it cannot act on a signal then.
+    pub(super) was_suspended: bool,
 }
 
 /// How far a stop has come.

@@ -71,8 +71,9 @@ impl Supervisor {
                     actions.push(Action::SignalChildren { pid, signal });
                 }
                 actions.push(Action::Signal { pid, signal });
-                // A process that is stopped could not act on the signal.
-                actions.push(Action::Signal { pid, signal: Signal::CONT });
+                if leader.was_suspended {
+                    actions.push(Action::Signal { pid, signal: Signal::CONT });
+                }
             }
             State::Stopping { .. } | State::Clearing { .. } => {}
         }
@@ -180,7 +181,12 @@ impl Supervisor {
             code,
             kill_at: self.circus.shutdown_timeout_ms.map(|ms| now.after_ms(ms)),
             hurried: false,
-            signals: u32::from(matches!(cause, StopCause::Signal(_))),
+            signals: u32::from(match cause {
+                StopCause::Signal(_) => true,
+                // It was sent the signals so far; only its descendants are waited for.
+                StopCause::Essential { watcher, .. } => self.is_main(watcher),
+                StopCause::Done { .. } => false,
+            }),
             orphans: Orphans::Later,
         });
         self.plan.clear();

@@ -15,6 +15,15 @@ pub fn now() -> Moment {
     Moment::from_ms(s as u64 * 1000 + ns as u64 / 1_000_000)
 }
 
+/// How long it is until then, as the kernel takes it; nothing if that is past.
+pub(super) fn time_until(moment: Moment) -> libc::timespec {
+    let ms = moment.since_ms(now());
+    libc::timespec {
+        tv_sec: (ms / 1000) as libc::time_t,
+        tv_nsec: (ms % 1000 * 1_000_000) as libc::c_long,
+    }
+}
+
 /// The wall clock: seconds since 1970 and microseconds.
 pub fn wall() -> (i64, u32) {
     let (s, ns) = read(libc::CLOCK_REALTIME);

@@ -36,13 +36,7 @@ impl PollSet {
 
     /// Wait until a descriptor is ready or `until` has come; for ever if that is `None`.
     pub fn wait(&mut self, until: Option<Moment>) {
-        let timeout = until.map(|until| {
-            let ms = until.since_ms(super::clock::now());
-            libc::timespec {
-                tv_sec: (ms / 1000) as libc::time_t,
-                tv_nsec: (ms % 1000 * 1_000_000) as libc::c_long,
-            }
-        });
+        let timeout = until.map(super::clock::time_until);
         let timeout = timeout.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
         // SAFETY: the array and its length belong together; a null timeout and mask are allowed.
         let ready = unsafe {

@@ -3,6 +3,7 @@
 //! real-time signal works. (A pipe written to by handlers, as the usual crates do it, would run
 //! those in a new process that still shares our memory.)
 
+use crate::moment::Moment;
 use crate::signal::Signal;
 use nix::errno::Errno;
 use std::io;
@@ -54,6 +55,24 @@ pub struct Received {
     pub signal: Signal,
     /// The sender's process id as seen here; 0 for the kernel or another pid namespace.
     pub sender: u32,
+}
+
+/// Wait until a signal comes or `until` has come; for ever if that is `None`.
+pub fn wait(until: Option<Moment>) -> Option<Received> {
+    let mask = ALL;
+    let timeout = until.map(super::clock::time_until);
+    let timeout = timeout.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
+    // SAFETY: plain numbers, for which zero is a value.
+    let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
+    // SAFETY: `mask` is the kernel's own set of 8 bytes, `info` is ours to write, and a null
+    // timeout is allowed.
+    let number = unsafe {
+        libc::syscall(libc::SYS_rt_sigtimedwait, &raw const mask, &raw mut info, timeout, 8usize)
+    };
+    let signal = Signal::from_number(number)?;
+    // SAFETY: for kernel-made signals the field holds zero or another number: only compared.
+    let sender = unsafe { info.si_pid() } as u32;
+    Some(Received { signal, sender })
 }
 
 /// All signals to this process.

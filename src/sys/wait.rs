@@ -16,11 +16,11 @@ pub enum Waited {
     NoChild,
 }
 
-/// Reap one child, if one has ended. `stopped`: tell of stopped ones too.
+/// Reap one child, if one has ended; tell of one that was stopped.
 ///
 /// waitpid(2) itself, as the usual wrapper loses a child that a real-time signal killed.
-pub fn wait_any(stopped: bool) -> Waited {
-    let flags = libc::WNOHANG | if stopped { libc::WUNTRACED } else { 0 };
+pub fn wait_any() -> Waited {
+    let flags = libc::WNOHANG | libc::WUNTRACED;
     let mut status = 0;
     // SAFETY: `status` is ours to write.
     let pid = unsafe { libc::waitpid(-1, &mut status, flags) };

@@ -168,10 +168,15 @@ impl Journal {
         }
     }
 
+    /// Whether something is left to write.
+    pub fn is_waiting(&self) -> bool {
+        self.written < self.kept.len()
+    }
+
     /// Wait for room in this, if anything is left to write.
     pub fn poll<'a>(&'a self, set: &mut PollSet) -> Option<&'a Output> {
         let output = self.sink.output()?;
-        if self.written < self.kept.len() {
+        if self.is_waiting() {
             set.add(output.as_fd(), Interest::Write);
         }
         Some(output)
@@ -181,7 +186,7 @@ impl Journal {
     pub fn close(&mut self) {
         let end = clock::now().after_ms(LAST_WAIT_MS);
         self.flush();
-        while self.written < self.kept.len() && clock::now() < end {
+        while self.is_waiting() && clock::now() < end {
             let mut set = PollSet::default();
             if self.poll(&mut set).is_none() {
                 return;

@@ -49,7 +49,7 @@ fn stop_everything() {
     let give_up_at = kill_at.after_ms(GRACE_MS);
     let mut killed = false;
     loop {
-        match wait_any(false) {
+        match wait_any() {
             Waited::Ended(..) | Waited::Stopped(_) => continue,
             Waited::NoChild => return,
             Waited::Nothing => {}

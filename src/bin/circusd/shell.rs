@@ -12,12 +12,13 @@ use crate::names::Lookup;
 use crate::pidfile::Pidfile;
 use crate::terminal::Terminal;
 use circus::config::settings::LogLevel;
+use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Tag};
 use circus::signal::Signal;
 use circus::supervisor::{Action, Event, SlotId, Supervisor};
 use circus::sys::cgroup::OomCounter;
 use circus::sys::poll::{Interest, PollSet};
-use circus::sys::signals::{self, SignalFd};
+use circus::sys::signals::{self, Received, SignalFd};
 use circus::sys::spawn::{Launch, Outcome};
 use circus::sys::wait::{Waited, wait_any};
 use circus::sys::{clock, identity, procfs};
@@ -102,41 +103,50 @@ impl Shell {
     /// Wait for something to happen, and deliver it.
     fn wait(&mut self, set: &mut PollSet) {
         self.journal.flush();
-        set.clear();
-        set.add(self.signals.as_fd(), Interest::Read);
-        for on_the_way in self.launches.iter().filter(|way| way.failure.is_none()) {
-            set.add(on_the_way.launch.as_fd(), Interest::Read);
-        }
-        self.journal.poll(set);
-        let until = match self.look_for_ended {
-            true => Some(clock::now()),
-            false => self.supervisor.next_deadline(),
-        };
-        set.wait(until);
-        self.look_at_launches(set);
-        if set.is_ready(self.signals.as_fd().as_raw_fd()) {
-            self.look_at_signals();
+        if self.launches.is_empty() && !self.journal.is_waiting() {
+            self.wait_for_signal();
+        } else {
+            self.wait_for_any(set);
         }
         if self.supervisor.next_deadline().is_some_and(|at| at <= clock::now()) {
             self.deliver(Event::Tick);
         }
     }
 
-    fn look_at_signals(&mut self) {
-        let mut received = Vec::new();
-        let us = identity::pid().number() as u32;
-        self.signals.read(|one| {
-            // Our own SIGPIPE only repeats what write told.
-            if !(one.signal == Signal::PIPE && one.sender == us) {
-                received.push(one.signal);
-            }
-        });
-        for signal in received {
-            if signal == Signal::CHLD {
-                self.look_for_ended = true;
-            } else {
-                self.deliver(Event::Signalled { signal });
-            }
+    /// When there is nothing else to wait for: one system call in place of two.
+    fn wait_for_signal(&mut self) {
+        if let Some(received) = signals::wait(self.wake_at()) {
+            self.signalled(received);
+        }
+    }
+
+    fn wake_at(&self) -> Option<Moment> {
+        if self.look_for_ended { Some(clock::now()) } else { self.supervisor.next_deadline() }
+    }
+
+    fn wait_for_any(&mut self, set: &mut PollSet) {
+        set.clear();
+        set.add(self.signals.as_fd(), Interest::Read);
+        for on_the_way in self.launches.iter().filter(|way| way.failure.is_none()) {
+            set.add(on_the_way.launch.as_fd(), Interest::Read);
+        }
+        self.journal.poll(set);
+        set.wait(self.wake_at());
+        self.look_at_launches(set);
+        if set.is_ready(self.signals.as_fd().as_raw_fd()) {
+            let mut all = Vec::new();
+            self.signals.read(|received| all.push(received));
+            all.into_iter().for_each(|received| self.signalled(received));
+        }
+    }
+
+    fn signalled(&mut self, Received { signal, sender }: Received) {
+        let is_ours = sender == identity::pid().number() as u32;
+        match signal {
+            Signal::CHLD => self.look_for_ended = true,
+            // It only repeats what write has told.
+            Signal::PIPE if is_ours => {}
+            _ => self.deliver(Event::Signalled { signal }),
         }
     }
 
@@ -177,11 +187,11 @@ impl Shell {
             if self.exit.is_some() {
                 return;
             }
-            let stopped = self.terminal.may_suspend;
-            match wait_any(stopped) {
+            match wait_any() {
                 Waited::Ended(pid, ending) => self.reaped(pid, ending),
                 Waited::Stopped(pid) => {
-                    if self.supervisor.is_leader(pid) {
+                    self.deliver(Event::Suspended { pid });
+                    if self.supervisor.is_main_pid(pid) {
                         self.terminal.suspended(pid);
                     }
                 }
