@@ -1,3 +1,46 @@
 //! Ini text to settings: everything that knows what a configuration file may say.
+//!
+//! `load` goes from files to a `Config`; `program` from the settings of a watcher to what is
+//! executed. Nothing here does any I/O: files come from a `Source`.
 
+pub mod options;
+pub mod program;
 pub mod settings;
+
+mod dependencies;
+mod env_file;
+mod environment;
+mod expand;
+mod hooks;
+mod ini;
+mod kernel;
+mod later;
+mod load;
+mod mistake;
+mod pattern;
+mod probe;
+mod sections;
+mod signals;
+mod spelling;
+mod users;
+mod value;
+mod watcher;
+mod words;
+
+pub use load::load;
+pub use mistake::Mistake;
+pub use watcher::main_command;
+
+/// Where files come from: the library does no I/O itself.
+pub trait Source {
+    /// Content of a file (the implementer limits the size). Err: a short reason such as
+    /// `No such file or directory`.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+    /// Paths that match a shell pattern, sorted.
+    fn glob(&self, pattern: &str) -> Vec<String>;
+    /// Absolute current directory.
+    fn current_dir(&self) -> String;
+}
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,7 @@ pub struct Identity {
 }
 
 /// The part of a process's environment that the configuration gives.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct EnvironmentSettings {
     /// Start from circusd's own environment (`copy_env`).
     pub inherit: bool,
@@ -141,6 +141,8 @@ pub struct EnvironmentSettings {
     pub from_files: bool,
     /// Variables that are set, later ones win over earlier and over inherited ones. Unique names.
     pub set: Box<[Variable]>,
+    /// Names of those whose values come from files and are shown as `***`. Sorted.
+    pub masked: Box<[Box<[u8]>]>,
 }
 
 /// Section `[watcher:NAME]`. Defaults are those of the option table.
@@ -228,6 +230,10 @@ pub struct WatcherSettings {
     pub close_child_stdout: bool,
     /// stderr is `/dev/null`.
     pub close_child_stderr: bool,
+    /// Words to execute, used as they are in place of `cmd` and `args` (a main command).
+    pub argv: Option<Box<[Box<[u8]>]>>,
+    /// Names of options whose values come from files and are shown as `***`.
+    pub masked: Box<[Box<str>]>,
     /// Options that Circus leaves free, such as `flapping.attempts`.
     pub free: Box<[(Box<str>, Box<str>)]>,
 }

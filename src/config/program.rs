@@ -1,0 +1,365 @@
+//! What to execute for one process of a watcher: words, files to try, environment, directory.
+//! Pure: nothing is looked up, so a missing file is found out by the one who executes.
+
+use crate::config::expand::{Piece, pieces};
+use crate::config::kernel;
+use crate::config::settings::{Limit, Respawn, Variable, WatcherSettings};
+use crate::config::words;
+use std::collections::BTreeMap;
+
+/// What to execute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Words of the command line; the first is the name that the process sees.
+    pub argv: Vec<Vec<u8>>,
+    /// Paths to try in this order: the word itself if it has a slash, else along the `PATH` of the
+    /// process's own environment. They are meant relative to `working_dir`.
+    pub candidates: Vec<Vec<u8>>,
+    /// Environment, sorted by name.
+    pub environment: Vec<Variable>,
+    /// Directory to change to first.
+    pub working_dir: Option<Vec<u8>>,
+}
+
+/// Works out what to execute for the process `wid`; `inherited` is circusd's own environment.
+pub fn program(
+    settings: &WatcherSettings,
+    wid: u32,
+    inherited: &[Variable],
+) -> Result<Program, String> {
+    let environment = environment(settings, inherited);
+    let argv = match &settings.argv {
+        Some(words) => words.iter().map(|word| word.to_vec()).collect(),
+        None => argv(settings, wid, &environment)?,
+    };
+    let file = match (&settings.executable, argv.first()) {
+        (Some(executable), Some(_)) => executable.as_bytes(),
+        (None, Some(word)) => word,
+        (_, None) => return Err("the command is empty".to_owned()),
+    };
+    Ok(Program {
+        candidates: candidates(file, environment.get(&b"PATH"[..]).copied()),
+        working_dir: settings
+            .working_dir
+            .as_ref()
+            .map(|path| path.as_bytes().to_vec()),
+        environment: environment
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        argv,
+    })
+}
+
+/// A name after `circus.` that is replaced when a process starts; in lower case.
+pub fn is_spawn_variable(name: &str) -> bool {
+    let of = |prefix| {
+        name.strip_prefix(prefix)
+            .is_some_and(|rest: &str| !rest.is_empty())
+    };
+    name == "wid"
+        || of("sockets.")
+        || of("rlimits.")
+        || VALUES.iter().any(|(known, _)| *known == name)
+}
+
+/// All of them that have fixed names.
+pub fn spawn_variables() -> impl Iterator<Item = &'static str> {
+    std::iter::once("wid").chain(VALUES.iter().map(|(name, _)| *name))
+}
+
+type Environment<'a> = BTreeMap<&'a [u8], &'a [u8]>;
+
+fn environment<'a>(settings: &'a WatcherSettings, inherited: &'a [Variable]) -> Environment<'a> {
+    let mut environment = Environment::new();
+    if settings.environment.inherit {
+        for (name, value) in inherited {
+            // The first of two equal names is the one that getenv(3) finds.
+            environment.entry(name).or_insert(value);
+        }
+    }
+    environment.extend(
+        settings
+            .environment
+            .set
+            .iter()
+            .map(|(name, value)| (&**name, &**value)),
+    );
+    environment
+}
+
+fn argv(
+    settings: &WatcherSettings,
+    wid: u32,
+    environment: &Environment<'_>,
+) -> Result<Vec<Vec<u8>>, String> {
+    let expanded = |text: &str| expand(text, settings, wid, environment);
+    let split = |option: &str, text: &[u8]| {
+        words::split(text).map_err(|reason| format!("{option} {reason}"))
+    };
+    let (cmd, args) = (expanded(&settings.cmd), expanded(&settings.args));
+    if !settings.shell {
+        let mut argv = split("cmd", &cmd)?;
+        argv.extend(split("args", &args)?);
+        return Ok(argv);
+    }
+    let mut script = cmd;
+    if !args.is_empty() {
+        script.push(b' ');
+        script.extend(args);
+    }
+    if script.trim_ascii().is_empty() {
+        return Err("the command is empty".to_owned());
+    }
+    let mut argv = vec![b"/bin/sh".to_vec(), b"-c".to_vec(), script];
+    if let Some(more) = &settings.shell_args {
+        argv.extend(split("shell_args", &expanded(more))?);
+    }
+    Ok(argv)
+}
+
+/// Replaces what is known now; everything else stays as written.
+fn expand(
+    text: &str,
+    settings: &WatcherSettings,
+    wid: u32,
+    environment: &Environment<'_>,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for piece in pieces(text) {
+        match piece {
+            Piece::Text(text) | Piece::Unclosed(text) => out.extend_from_slice(text.as_bytes()),
+            Piece::Variable { written, name } => match value(name, settings, wid, environment) {
+                Some(value) => out.extend(value),
+                None => out.extend_from_slice(written.as_bytes()),
+            },
+        }
+    }
+    out
+}
+
+fn value(
+    name: &str,
+    settings: &WatcherSettings,
+    wid: u32,
+    environment: &Environment<'_>,
+) -> Option<Vec<u8>> {
+    let folded = name.to_ascii_lowercase();
+    if folded == "wid" {
+        return Some(wid.to_string().into_bytes());
+    }
+    if folded.starts_with("env.") {
+        return variable(name[4..].as_bytes(), environment).map(<[u8]>::to_vec);
+    }
+    if let Some(resource) = folded.strip_prefix("rlimits.") {
+        let number = kernel::resource(resource)?;
+        let limit = settings
+            .rlimits
+            .iter()
+            .find(|limit| limit.resource == number)?;
+        return Some(
+            limit
+                .value
+                .map_or("-1".to_owned(), |value| value.to_string())
+                .into_bytes(),
+        );
+    }
+    let (_, show) = VALUES.iter().find(|(known, _)| *known == folded)?;
+    Some(show(settings).into_bytes())
+}
+
+/// The variable of exactly this name, else of this name in another case, as Circus has it.
+fn variable<'a>(name: &[u8], environment: &Environment<'a>) -> Option<&'a [u8]> {
+    let folded = || {
+        let mut all = environment.iter();
+        all.find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    };
+    environment.get(name).or_else(folded).copied()
+}
+
+/// An empty element of `PATH` is the current directory, as in execvp(3).
+fn candidates(file: &[u8], path: Option<&[u8]>) -> Vec<Vec<u8>> {
+    if file.contains(&b'/') || file.is_empty() {
+        return vec![file.to_vec()];
+    }
+    let directories = path.unwrap_or(b"/bin:/usr/bin").split(|byte| *byte == b':');
+    directories
+        .map(|directory| match directory {
+            b"" => file.to_vec(),
+            directory => [directory, b"/", file].concat(),
+        })
+        .collect()
+}
+
+fn shown(value: &Option<Box<str>>) -> String {
+    value.as_deref().unwrap_or("None").to_owned()
+}
+
+fn flag(value: bool) -> String {
+    if value { "True" } else { "False" }.to_owned()
+}
+
+fn seconds(milliseconds: u64) -> String {
+    (milliseconds as f64 / 1000.0).to_string()
+}
+
+fn limit(limit: Limit) -> String {
+    match limit {
+        Limit::AtMost(number) => number.to_string(),
+        Limit::Never => "-1".to_owned(),
+    }
+}
+
+fn number(value: Option<u32>) -> String {
+    value.map_or("None".to_owned(), |number| number.to_string())
+}
+
+type Show = fn(&WatcherSettings) -> String;
+
+/// Options whose values can be used in a command, written as Circus writes them.
+const VALUES: [(&str, Show); 25] = [
+    ("args", |settings| settings.args.to_string()),
+    ("autostart", |settings| flag(settings.autostart)),
+    ("close_child_stderr", |settings| {
+        flag(settings.close_child_stderr)
+    }),
+    ("close_child_stdin", |settings| {
+        flag(settings.close_child_stdin)
+    }),
+    ("close_child_stdout", |settings| {
+        flag(settings.close_child_stdout)
+    }),
+    ("cmd", |settings| settings.cmd.to_string()),
+    ("copy_env", |settings| flag(settings.environment.inherit)),
+    ("executable", |settings| shown(&settings.executable)),
+    ("gid", |settings| {
+        number(settings.identity.as_ref().and_then(|identity| identity.gid))
+    }),
+    ("graceful_timeout", |settings| {
+        seconds(settings.graceful_timeout_ms)
+    }),
+    ("max_age", |settings| seconds(settings.max_age_ms)),
+    ("max_age_variance", |settings| {
+        seconds(settings.max_age_variance_ms)
+    }),
+    ("max_retry", |settings| limit(settings.max_retry)),
+    ("name", |settings| settings.name.to_string()),
+    ("numprocesses", |settings| settings.numprocesses.to_string()),
+    ("priority", |settings| settings.priority.to_string()),
+    ("respawn", |settings| {
+        flag(settings.respawn != Respawn::Never)
+    }),
+    ("shell", |settings| flag(settings.shell)),
+    ("shell_args", |settings| shown(&settings.shell_args)),
+    ("singleton", |settings| flag(settings.singleton)),
+    ("stop_children", |settings| flag(settings.stop_children)),
+    ("stop_signal", |settings| {
+        settings.stop_signal.number().to_string()
+    }),
+    ("uid", |settings| {
+        number(settings.identity.as_ref().and_then(|identity| identity.uid))
+    }),
+    ("warmup_delay", |settings| seconds(settings.warmup_delay_ms)),
+    // Circus shows where it is itself; a dot means the same to the process.
+    ("working_dir", |settings| {
+        settings.working_dir.as_deref().unwrap_or(".").to_owned()
+    }),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{load_text, variables};
+
+    fn run(options: &str, environment: &[(&str, &str)]) -> Result<Program, String> {
+        let inherited = variables(environment);
+        let config = load_text(&format!("[watcher:web]\n{options}"), environment).expect("valid");
+        program(&config.watchers[0], 7, &inherited)
+    }
+
+    fn argv(options: &str) -> Vec<String> {
+        let program = run(options, &[("HOME", "/h"), ("PATH", "/a::/b")]).expect("runs");
+        program
+            .argv
+            .into_iter()
+            .map(|word| String::from_utf8(word).expect("text"))
+            .collect()
+    }
+
+    #[test]
+    fn words_come_from_cmd_and_then_args() {
+        assert_eq!(
+            argv("cmd = probe plain \"b c\"\nargs = x 'd e'\n  line2\n"),
+            ["probe", "plain", "b c", "x", "d e", "line2"]
+        );
+    }
+
+    #[test]
+    fn variables_of_the_process_are_replaced_at_its_start() {
+        let options = "cmd = run $(circus.wid) ((CIRCUS.WID)) $(circus.name) $(circus.numprocesses) $(circus.sockets.web) \
+             $(circus.rlimits.nofile) $(circus.uid) $(circus.shell) $(circus.env.home)\nrlimit_nofile = 5\n";
+        let expected = [
+            "run",
+            "7",
+            "7",
+            "web",
+            "1",
+            "$(circus.sockets.web)",
+            "5",
+            "None",
+            "False",
+            "/h",
+        ];
+        assert_eq!(argv(options), expected);
+    }
+
+    #[test]
+    fn a_shell_gets_the_command_as_it_is_written() {
+        assert_eq!(
+            argv(
+                "cmd = echo \"$HOME\" && it's > x\nargs = y  z\nshell = True\nshell_args = zero 'o ne'\n"
+            ),
+            [
+                "/bin/sh",
+                "-c",
+                "echo \"$HOME\" && it's > x y  z",
+                "zero",
+                "o ne"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_file_is_looked_up_along_the_path_of_the_process() {
+        let paths = |options: &str, environment: &[(&str, &str)]| {
+            let program = run(options, environment).expect("runs");
+            program
+                .candidates
+                .into_iter()
+                .map(|path| String::from_utf8(path).expect("text"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            paths("cmd = x\n", &[("PATH", "/a::/b")]),
+            ["/a/x", "x", "/b/x"]
+        );
+        assert_eq!(paths("cmd = x\n", &[]), ["/bin/x", "/usr/bin/x"]);
+        assert_eq!(paths("cmd = ./x\n", &[("PATH", "/a")]), ["./x"]);
+        assert_eq!(
+            paths("cmd = x\nexecutable = /bin/sh\n", &[("PATH", "/a")]),
+            ["/bin/sh"]
+        );
+        assert_eq!(
+            paths("cmd = x\n[env]\nPATH = /only\n", &[("PATH", "/a")]),
+            ["/only/x"]
+        );
+    }
+
+    #[test]
+    fn a_main_command_is_used_as_it_is() {
+        let words = [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"].map(Box::from);
+        let program = program(&crate::config::main_command(words.into()), 1, &[]).expect("runs");
+        assert_eq!(program.argv, [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"]);
+    }
+}

@@ -1,0 +1,65 @@
+//! The known name that was probably meant by an unknown one.
+
+/// The closest of `known`, when it is close enough to be worth a question.
+pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.is_empty() || word.len() > WORD_MAX {
+        return None;
+    }
+    let folded = word.to_lowercase().replace('-', "_");
+    let allowed = 1 + folded.chars().count() / 4;
+    known
+        .into_iter()
+        .map(|name| (distance(&folded, &name.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// `; did you mean …?` or nothing.
+pub fn question<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    closest(word, known)
+        .map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
+}
+
+/// Letters to insert, remove, replace, or swap with a neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before[j - 2] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+const WORD_MAX: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_and_wrong_case_are_recognised_and_strange_words_are_not() {
+        let known = ["numprocesses", "cmd", "args", "uid", "working_dir"];
+        for (word, meant) in [
+            ("numproceses", Some("numprocesses")),
+            ("NumProcesses", Some("numprocesses")),
+            ("cdm", Some("cmd")),
+            ("working-dir", Some("working_dir")),
+            ("banana", None),
+            ("", None),
+        ] {
+            assert_eq!(closest(word, known), meant, "{word}");
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! A section `[watcher:NAME]` becomes `WatcherSettings`.
+
+use crate::config::environment::Recipe;
+use crate::config::expand::{Layer, Scope};
+use crate::config::ini::{Entry, Section};
+use crate::config::load::Reading;
+use crate::config::mistake::Position;
+use crate::config::options::{self, STREAM, StreamDraft, Support, WATCHER};
+use crate::config::settings::{
+    EnvironmentSettings, Limit, ResourceLimit, Respawn, SuccessCode, WatcherSettings,
+};
+use crate::config::{hooks, kernel, program, spelling, words};
+use crate::signal::Signal;
+use std::rc::Rc;
+
+/// A watcher while its section is being read.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// What becomes of it.
+    pub settings: WatcherSettings,
+    /// `name`.
+    pub name: Box<str>,
+    /// `enabled`.
+    pub enabled: bool,
+    /// `uid`.
+    pub uid: Box<str>,
+    /// `gid`.
+    pub gid: Box<str>,
+    /// `copy_env`.
+    pub copy_env: bool,
+    /// `env_from_files`.
+    pub env_from_files: bool,
+    /// `env_file`.
+    pub env_file: Box<str>,
+    /// `virtualenv`.
+    pub virtualenv: Box<str>,
+    /// `virtualenv_py_ver`.
+    pub virtualenv_py_ver: Box<str>,
+    /// `respawn`, when it is written.
+    pub respawn: Option<Respawn>,
+    /// `depends_on`.
+    pub depends_on: Box<str>,
+    /// `stdin_socket`.
+    pub stdin_socket: Box<str>,
+}
+
+impl Default for Draft {
+    /// Nothing is said yet; the table of options holds the defaults.
+    fn default() -> Draft {
+        Draft {
+            settings: blank(),
+            name: Box::default(),
+            enabled: true,
+            uid: Box::default(),
+            gid: Box::default(),
+            copy_env: true,
+            env_from_files: false,
+            env_file: Box::default(),
+            virtualenv: Box::default(),
+            virtualenv_py_ver: Box::default(),
+            respawn: None,
+            depends_on: Box::default(),
+            stdin_socket: Box::default(),
+        }
+    }
+}
+
+impl Draft {
+    /// With the defaults of the table of options.
+    pub fn with_defaults() -> Draft {
+        let mut draft = Draft::default();
+        for row in WATCHER.iter().filter(|row| !row.default.is_empty()) {
+            let result = (row.parse)(&mut draft, row.default);
+            debug_assert_eq!(result, Ok(()), "default of {}", row.name);
+        }
+        draft.respawn = None;
+        draft
+    }
+}
+
+/// The main command of the command line: its words are used as they are.
+pub fn main_command(words: Box<[Box<[u8]>]>) -> WatcherSettings {
+    let shown: Vec<_> = words
+        .iter()
+        .map(|word| String::from_utf8_lossy(word))
+        .collect();
+    let mut settings = Draft::with_defaults().settings;
+    settings.name = "main".into();
+    settings.cmd = shown.join(" ").into();
+    settings.argv = Some(words);
+    settings.essential = true;
+    settings.respawn = Respawn::Never;
+    settings.priority = i32::MIN;
+    settings.close_child_stdin = false;
+    settings
+}
+
+/// A watcher that was read, with what can only be checked when all are known.
+pub struct Read {
+    /// The watcher.
+    pub settings: WatcherSettings,
+    /// Its section.
+    pub at: Position,
+    /// `depends_on` and where it is.
+    pub depends_on: Option<(Box<str>, Position)>,
+    /// `stdin_socket` and where it is.
+    pub stdin_socket: Option<(Box<str>, Position)>,
+}
+
+/// Reads one section; `defaults` are entries of `[DEFAULT]` that watchers know. `None` if it is
+/// switched off or wrong.
+pub fn read(
+    reading: &mut Reading<'_>,
+    section: &Section,
+    defaults: &[&Entry],
+    template: &Draft,
+) -> Option<Read> {
+    let written = section.entries.iter();
+    let more = defaults
+        .iter()
+        .copied()
+        .filter(|entry| section.get(&entry.key).is_none());
+    let mut reader = Reader {
+        entries: written.chain(more).collect(),
+        draft: template.clone(),
+        streams: Default::default(),
+        rlimits: Vec::new(),
+        free: Vec::new(),
+        masked: Vec::new(),
+        later: Vec::new(),
+    };
+    let general = reading.general.clone();
+    reader.rows(reading, &general, &["enabled", "name"]);
+    if !reader.draft.enabled {
+        return None;
+    }
+    let name = match &*reader.draft.name {
+        "" => section.header.strip_prefix("watcher:").unwrap_or_default(),
+        name => name,
+    };
+    if name.trim().is_empty() {
+        reading.mistakes.add(
+            &section.at,
+            "[watcher:]",
+            "has no name; write [watcher:NAME]",
+        );
+        return None;
+    }
+    reader.draft.settings.name = name.into();
+    let recipe = Recipe {
+        sections: reading.environments.sections_of(name),
+        ..Recipe::default()
+    };
+    let layer = reader.environment(reading, recipe.clone(), &section.at)?;
+    reader.rows(reading, &layer, &ENVIRONMENT_OPTIONS);
+    let layer = reader.whole_environment(reading, recipe, &section.at)?;
+    for entry in reader.entries.clone() {
+        let early = ["enabled", "name"].contains(&&*entry.key);
+        if !early && !ENVIRONMENT_OPTIONS.contains(&&*entry.key) {
+            reader.option(reading, &layer, entry);
+        }
+    }
+    reader.finish(reading, &section.at)
+}
+
+/// They make the environment with which all others are expanded.
+const ENVIRONMENT_OPTIONS: [&str; 5] = [
+    "copy_env",
+    "env_file",
+    "env_from_files",
+    "virtualenv",
+    "virtualenv_py_ver",
+];
+
+struct Reader<'a> {
+    entries: Vec<&'a Entry>,
+    draft: Draft,
+    streams: [(StreamDraft, Option<&'a Entry>); 2],
+    rlimits: Vec<ResourceLimit>,
+    free: Vec<(Box<str>, Box<str>)>,
+    masked: Vec<Box<str>>,
+    later: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn entry(&self, key: &str) -> Option<&'a Entry> {
+        self.entries
+            .iter()
+            .copied()
+            .find(|entry| &*entry.key == key)
+    }
+
+    fn rows(&mut self, reading: &mut Reading<'_>, layer: &Layer, names: &[&str]) {
+        for name in names {
+            if let Some(entry) = self.entry(name) {
+                self.option(reading, layer, entry);
+            }
+        }
+    }
+
+    fn environment(
+        &mut self,
+        reading: &mut Reading<'_>,
+        recipe: Recipe,
+        at: &Position,
+    ) -> Option<Rc<Layer>> {
+        match reading.environments.make(recipe) {
+            Ok(environment) => {
+                self.draft.settings.environment = environment.settings.clone();
+                Some(environment.layer.clone())
+            }
+            Err(missing) => {
+                let at = self.entry(missing.option).map_or(at, |entry| &entry.at);
+                reading.mistakes.add(at, missing.option, missing.text);
+                None
+            }
+        }
+    }
+
+    /// With files and the rest. Where they cannot be had the others are still checked.
+    fn whole_environment(
+        &mut self,
+        reading: &mut Reading<'_>,
+        recipe: Recipe,
+        at: &Position,
+    ) -> Option<Rc<Layer>> {
+        let file = self.entry("env_file");
+        let whole = Recipe {
+            bare: !self.draft.copy_env,
+            from_files: self.draft.env_from_files,
+            env_file: self.draft.env_file.to_string(),
+            directory: file.map_or("", |entry| entry.at.directory()).to_owned(),
+            virtualenv: self.draft.virtualenv.to_string(),
+            virtualenv_py_ver: self.draft.virtualenv_py_ver.to_string(),
+            ..recipe.clone()
+        };
+        self.environment(reading, whole, at)
+            .or_else(|| self.environment(reading, recipe, at))
+    }
+
+    fn option(&mut self, reading: &mut Reading<'_>, layer: &Layer, entry: &'a Entry) {
+        let key = &*entry.key;
+        let row = options::find(&WATCHER, key);
+        let is_free = key.starts_with("x_") || reading.is_free(key);
+        if row.is_none() && !is_free {
+            if !reading.mistakes.is_full() {
+                reading.mistakes.add(&entry.at, key, unknown(key));
+            }
+            return;
+        }
+        let scope = Scope {
+            variables: layer,
+            source: reading.source,
+            directory: entry.at.directory(),
+            dollar_names: false,
+            at_spawn: ["cmd", "args", "shell_args"]
+                .contains(&key)
+                .then_some(program::is_spawn_variable),
+        };
+        let Some(value) = reading.mistakes.expanded(&scope, entry) else {
+            return;
+        };
+        if value.secret {
+            self.masked.push(key.into());
+        }
+        let text = &value.text;
+        let result = match row {
+            _ if is_free => {
+                self.free.push((key.into(), text.as_str().into()));
+                Ok(())
+            }
+            Some(row) if row.name.ends_with('*') => self.family(entry, text),
+            Some(row) => (row.parse)(&mut self.draft, text),
+            None => Ok(()),
+        };
+        if let Err(reason) = result {
+            reading.mistakes.wrong_value(entry, &reason);
+        }
+        if let Some(row) = row.filter(|row| row.support == Support::Later) {
+            if reading.is_wanted(text, row.default) {
+                let shown = key
+                    .split_once("_stream.")
+                    .map(|(side, _)| format!("{side}_stream"));
+                self.later.push(shown.unwrap_or(key.to_owned()));
+            }
+        }
+    }
+
+    /// Options of which only the beginning is fixed.
+    fn family(&mut self, entry: &'a Entry, text: &str) -> Result<(), String> {
+        let key = &*entry.key;
+        if let Some(name) = key.strip_prefix("hooks.") {
+            return hooks::check(name, text);
+        }
+        if let Some(name) = key.strip_prefix("rlimit_") {
+            let resource = kernel::resource(name).ok_or_else(|| {
+                format!(
+                    "is set for an unknown limit{}",
+                    spelling::question(name, kernel::resource_names())
+                )
+            })?;
+            let limit = kernel::resource_limit(resource, text)?;
+            if self.rlimits.iter().all(|known| known.resource != resource) {
+                self.rlimits.push(limit);
+            }
+            return Ok(());
+        }
+        let side = usize::from(key.starts_with("stderr"));
+        let name = key.split_once('.').map_or("", |(_, name)| name);
+        let (draft, first) = &mut self.streams[side];
+        first.get_or_insert(entry);
+        match options::find(&STREAM, name) {
+            Some(row) => (row.parse)(draft, text),
+            None if name.starts_with("x_") => Ok(()),
+            None => {
+                let names = STREAM.iter().map(|row| row.name);
+                Err(format!(
+                    "is set for an unknown option of streams{}",
+                    spelling::question(name, names)
+                ))
+            }
+        }
+    }
+
+    fn finish(mut self, reading: &mut Reading<'_>, at: &Position) -> Option<Read> {
+        self.check_command(reading, at);
+        self.check_streams(reading);
+        let settings = &self.draft.settings;
+        if settings.singleton && settings.numprocesses > 1 {
+            let at = self.entry("numprocesses").map_or(at, |entry| &entry.at);
+            reading.mistakes.add(
+                at,
+                "numprocesses",
+                "is more than 1 for a singleton; remove one of the two",
+            );
+        }
+        let identity = reading.users.identity(&self.draft.uid, &self.draft.gid);
+        let identity = match identity {
+            Ok(identity) => identity,
+            Err(wrong) => {
+                if let Some(entry) = self.entry(wrong.option) {
+                    reading.mistakes.wrong_value(entry, &wrong.text);
+                }
+                None
+            }
+        };
+        let placed = |text: &str, key: &str| match text.is_empty() {
+            true => None,
+            false => self.entry(key).map(|entry| (text.into(), entry.at.clone())),
+        };
+        let depends_on = placed(&self.draft.depends_on, "depends_on");
+        let stdin_socket = placed(&self.draft.stdin_socket, "stdin_socket");
+        let mut settings = self.draft.settings;
+        settings.identity = identity;
+        settings.respawn = match self.draft.respawn {
+            Some(respawn) => respawn,
+            None if settings.oneshot => Respawn::Never,
+            None => Respawn::Always,
+        };
+        self.rlimits.sort_by_key(|limit| limit.resource);
+        settings.rlimits = self.rlimits.into();
+        settings.free = self.free.into();
+        settings.masked = self.masked.into();
+        reading.later.watcher(&settings.name, self.later);
+        Some(Read {
+            settings,
+            at: at.clone(),
+            depends_on,
+            stdin_socket,
+        })
+    }
+
+    fn check_command(&self, reading: &mut Reading<'_>, at: &Position) {
+        let settings = &self.draft.settings;
+        if settings.cmd.trim().is_empty() {
+            let at = self.entry("cmd").map_or(at, |entry| &entry.at);
+            let text = format!(
+                "is missing in [watcher:{}]; write `cmd = COMMAND`",
+                settings.name
+            );
+            // An unset variable was already reported.
+            if self
+                .entry("cmd")
+                .is_none_or(|entry| !entry.value.contains("circus."))
+            {
+                reading.mistakes.add(at, "cmd", text);
+            }
+            return;
+        }
+        let shell_args = settings.shell_args.as_deref().unwrap_or_default();
+        for (key, text) in [
+            ("cmd", &*settings.cmd),
+            ("args", &*settings.args),
+            ("shell_args", shell_args),
+        ] {
+            if settings.shell && key != "shell_args" {
+                continue;
+            }
+            match (words::split(text.as_bytes()), self.entry(key)) {
+                (Err(reason), Some(entry)) => {
+                    reading.mistakes.wrong_value(entry, &reason.to_string());
+                }
+                (Ok(words), Some(entry))
+                    if key == "cmd" && words.first().is_none_or(Vec::is_empty) =>
+                {
+                    reading.mistakes.wrong_value(entry, "names no program");
+                }
+                (_, _) => {}
+            }
+        }
+        if !shell_args.is_empty() && !settings.shell {
+            if let Some(entry) = self.entry("shell_args") {
+                reading.warn(entry, "is ignored without `shell = True`");
+            }
+        }
+    }
+
+    fn check_streams(&self, reading: &mut Reading<'_>) {
+        for ((stream, first), side) in self.streams.iter().zip(["stdout", "stderr"]) {
+            let Some(first) = first else { continue };
+            let class_is_wrong =
+                self.entry(&format!("{side}_stream.class")).is_some() && stream.class.is_none();
+            let text = match stream.class {
+                None if class_is_wrong || stream.has_filename => continue,
+                None => "needs a class or a filename",
+                Some(class) if class.contains("FileStream") && !stream.has_filename => {
+                    "needs a filename"
+                }
+                Some("TimedRotatingFileStream") if !stream.has_rotate_when => {
+                    "needs rotate_when: S, M, H, D, MIDNIGHT, or W0 to W6"
+                }
+                Some(_) => continue,
+            };
+            reading
+                .mistakes
+                .add(&first.at, &format!("{side}_stream"), text);
+        }
+    }
+}
+
+fn unknown(key: &str) -> String {
+    if key == "env" || key.starts_with("env.") {
+        return "belongs into a section of its own; write [env:NAME] with one variable a line"
+            .to_owned();
+    }
+    if key == "stdout_stream" || key == "stderr_stream" {
+        return format!("has parts; write `{key}.class = FileStream` and `{key}.filename = PATH`");
+    }
+    options::unknown(&WATCHER, "[watcher:NAME]", key)
+}
+
+/// Everything off or empty.
+fn blank() -> WatcherSettings {
+    WatcherSettings {
+        name: Box::default(),
+        cmd: Box::default(),
+        args: Box::default(),
+        shell: false,
+        shell_args: None,
+        executable: None,
+        working_dir: None,
+        identity: None,
+        ignore_user_switch: false,
+        environment: Rc::new(EnvironmentSettings {
+            inherit: true,
+            ..EnvironmentSettings::default()
+        }),
+        numprocesses: 1,
+        warmup_delay_ms: 0,
+        autostart: true,
+        singleton: false,
+        priority: 0,
+        respawn: Respawn::Always,
+        success_codes: Box::new([SuccessCode::Code(0)]),
+        max_retry: Limit::Never,
+        max_restarts: Limit::Never,
+        backoff_ms: 0,
+        backoff_max_ms: 0,
+        healthy_after_ms: 0,
+        max_age_ms: 0,
+        max_age_variance_ms: 0,
+        stop_signal: Signal::TERM,
+        stop_children: false,
+        graceful_timeout_ms: 0,
+        kill_tree: false,
+        send_hup: false,
+        essential: false,
+        oneshot: false,
+        forward_signals: Box::default(),
+        rlimits: Box::default(),
+        umask: None,
+        nice: None,
+        oom_score_adj: None,
+        no_new_privs: false,
+        capabilities: None,
+        close_child_stdin: false,
+        close_child_stdout: false,
+        close_child_stderr: false,
+        argv: None,
+        masked: Box::default(),
+        free: Box::default(),
+    }
+}
