@@ -17,7 +17,7 @@ mod kernel;
 mod later;
 mod load;
 mod mistake;
-mod pattern;
+pub mod pattern;
 mod probe;
 mod sections;
 mod signals;

@@ -9,7 +9,7 @@ use crate::pidfile::Pidfile;
 use crate::shell::Shell;
 use crate::sink::Target;
 use crate::terminal::Terminal;
-use circus::config::settings::{Config, LogLevel, Variable};
+use circus::config::settings::{Config, Limit, LogLevel, Variable};
 use circus::config::{self, Mistake};
 use circus::supervisor::{Mode, Supervisor};
 use circus::sys::{fds, identity, procfs, signals};
@@ -41,8 +41,9 @@ impl Boot {
             None => Config::default(),
         };
         if !args.command.is_empty() {
-            let words: Vec<&[u8]> = args.command.iter().map(|word| word.as_bytes()).collect();
-            let main = config::main_command(&words);
+            let words = args.command.iter().map(|word| word.as_bytes().into()).collect();
+            let mut main = config::main_command(words);
+            main.max_retry = Limit::AtMost(1);
             if config.watchers.iter().any(|watcher| watcher.name == main.name) {
                 return Err(format!(
                     "a watcher cannot be named {}: that is the command after --",

@@ -3,33 +3,10 @@
 use crate::args::Args;
 use crate::boot::{find_config, lines};
 use crate::files::{Files, environment};
-use circus::config::{self, Source};
+use circus::config;
 use circus::config::program::program;
 use circus::config::settings::{Config, Respawn, WatcherSettings};
 use std::process::ExitCode;
-
-/// Files that are the configuration's own are read, secrets from files show as `***`.
-struct Masked;
-
-const MASK: &[u8] = b"***";
-
-impl Source for Masked {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        Files.read(path)
-    }
-
-    fn glob(&self, pattern: &str) -> Vec<String> {
-        Files.glob(pattern)
-    }
-
-    fn current_dir(&self) -> String {
-        Files.current_dir()
-    }
-
-    fn read_secret(&self, path: &str) -> Result<Vec<u8>, String> {
-        Files.read(path).map(|_| MASK.to_vec())
-    }
-}
 
 pub fn check(args: &Args) -> Result<ExitCode, String> {
     let path = match &args.config {
@@ -37,8 +14,7 @@ pub fn check(args: &Args) -> Result<ExitCode, String> {
         None => find_config().ok_or("--check: no configuration was named or found")?,
     };
     let environment = environment();
-    config::load(&path, &environment, &Files).map_err(|all| lines(&all))?;
-    let config = config::load(&path, &environment, &Masked).map_err(|all| lines(&all))?;
+    let config = config::load(&path, &environment, &Files).map_err(|all| lines(&all))?;
     print!("{}", text(&path, &config, &environment));
     Ok(ExitCode::SUCCESS)
 }
@@ -49,6 +25,7 @@ fn text(path: &str, config: &Config, environment: &[config::settings::Variable])
     let mut text = format!("{path} is valid. In this order would start:\n");
     for watcher in &watchers {
         let command = match program(watcher, 1, environment) {
+            _ if holds_secret(watcher) => "***".to_string(),
             Ok(program) => {
                 let words: Vec<String> =
                     program.argv.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect();
@@ -69,6 +46,11 @@ fn text(path: &str, config: &Config, environment: &[config::settings::Variable])
         text.push_str(&format!("not supported yet: {}\n", config.unsupported.join("; ")));
     }
     text
+}
+
+/// Whether the command line shows the content of a file.
+pub fn holds_secret(watcher: &WatcherSettings) -> bool {
+    watcher.masked.iter().any(|option| ["cmd", "args", "shell_args"].contains(&&**option))
 }
 
 /// What is not as it is by default.

@@ -126,7 +126,11 @@ impl Journal {
 
     /// Write what fits. Called before every wait.
     pub fn flush(&mut self) {
+        if self.kept.is_empty() {
+            return;
+        }
         self.sink.reopen_if_moved();
+        let mut broken = false;
         while self.written < self.kept.len() {
             match self.sink.write(&self.kept[self.written..]) {
                 Ok(0) => break,
@@ -138,13 +142,16 @@ impl Journal {
                     let lost = self.kept[self.written..].iter().filter(|byte| **byte == b'\n');
                     self.dropped += lost.count() as u64;
                     self.written = self.kept.len();
+                    broken = true;
                 }
             }
         }
         if self.written == self.kept.len() {
             self.kept.clear();
             self.written = 0;
-            self.confess();
+            if !broken {
+                self.confess();
+            }
         } else if self.written > KEPT_BYTES_MAX / 2 {
             self.kept.drain(..self.written);
             self.written = 0;
@@ -159,12 +166,8 @@ impl Journal {
         let text = format!("{} lines of this log could not be written", self.dropped);
         let dropped = std::mem::take(&mut self.dropped);
         self.say(LogLevel::Warning, &text);
-        match self.sink.write(&self.kept) {
-            Ok(count) => self.written = count,
-            Err(_) => {
-                self.kept.clear();
-                self.dropped = dropped;
-            }
+        if self.kept.is_empty() {
+            self.dropped = dropped;
         }
     }
 

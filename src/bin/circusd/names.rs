@@ -61,6 +61,9 @@ impl Lookup<'_> {
     /// The program's path; where it was looked for in a PATH, its name.
     fn program(&self, slot: SlotId) -> String {
         let settings = self.supervisor.settings(slot.watcher);
+        if crate::check::holds_secret(settings) {
+            return "its program".to_string();
+        }
         let Ok(program) = program(settings, slot.wid(), self.environment) else {
             return settings.cmd.to_string();
         };
