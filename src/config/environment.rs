@@ -183,7 +183,7 @@ impl<'a> Environments<'a> {
                 text: format!("cannot use {path}: {reason}"),
             })?;
             for (name, value) in variables {
-                set.insert(name.into(), (value.into(), true));
+                set.insert(name, (value, true));
             }
         }
         Ok(())

@@ -158,6 +158,14 @@ impl Scope<'_> {
         }
     }
 
+    /// The text uses a variable of the environment that is not set.
+    pub fn lacks_a_variable(&self, text: &str) -> bool {
+        let Err(reasons) = self.expand(text) else {
+            return false;
+        };
+        reasons.iter().any(|reason| reason.contains("is not set"))
+    }
+
     fn append(&self, text: &str, depth: u32, out: &mut Expanded, mistakes: &mut Vec<String>) {
         for piece in pieces(text) {
             let result = match piece {

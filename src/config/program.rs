@@ -149,7 +149,7 @@ fn value(
         return Some(wid.to_string().into_bytes());
     }
     if folded.starts_with("env.") {
-        return variable(name[4..].as_bytes(), environment).map(<[u8]>::to_vec);
+        return variable(&name.as_bytes()[4..], environment).map(<[u8]>::to_vec);
     }
     if let Some(resource) = folded.strip_prefix("rlimits.") {
         let number = kernel::resource(resource)?;

@@ -5,7 +5,7 @@ use crate::config::load::Reading;
 use crate::config::mistake::Position;
 use crate::config::options::{self, PLUGIN, SOCKET, WATCHER};
 use crate::config::settings::WatcherSettings;
-use crate::config::watcher::{self, Draft, Read};
+use crate::config::watcher::{self, Draft, Named, Read};
 use crate::config::{dependencies, spelling};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -144,13 +144,18 @@ impl<'a> Reading<'a> {
         let is_known = |name: &str| places.contains_key(name) || left_out.contains(name);
         let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for read in watchers {
-            let Some((text, at)) = &read.depends_on else {
+            let Some(Named { text, at, is_plain }) = &read.depends_on else {
                 continue;
             };
             let mut list = dependencies::names(text, is_known);
             for name in list.iter().filter(|name| !is_known(name)) {
                 let question = spelling::question(name, places.keys().copied());
-                let text = format!("there is no watcher `{name}`{question}");
+                let name = if *is_plain {
+                    format!(" `{name}`")
+                } else {
+                    String::new()
+                };
+                let text = format!("there is no watcher{name}{question}");
                 self.mistakes.add(at, "depends_on", text);
             }
             for name in list.iter().filter(|name| left_out.contains(*name)) {
@@ -165,7 +170,7 @@ impl<'a> Reading<'a> {
             let at = places
                 .get(circle[0])
                 .and_then(|read| read.depends_on.as_ref());
-            if let Some((_, at)) = at {
+            if let Some(Named { at, .. }) = at {
                 let text = format!(
                     "goes round in a circle: {}; remove one",
                     circle.join(" -> ")
@@ -176,12 +181,17 @@ impl<'a> Reading<'a> {
     }
 
     fn check_stdin_sockets(&mut self, watchers: &[Read], sockets: &BTreeSet<String>) {
-        for (name, at) in watchers
+        for Named {
+            text: name,
+            at,
+            is_plain,
+        } in watchers
             .iter()
             .filter_map(|read| read.stdin_socket.as_ref())
         {
             if !sockets.contains(&name.to_lowercase()) {
                 let question = spelling::question(name, sockets.iter().map(String::as_str));
+                let name = if *is_plain { &**name } else { "…" };
                 let text = format!("there is no section [socket:{name}]{question}");
                 self.mistakes.add(at, "stdin_socket", text);
             }
