@@ -8,6 +8,7 @@ pub mod program;
 pub mod settings;
 
 mod dependencies;
+mod draft;
 mod env_file;
 mod environment;
 mod expand;
@@ -36,7 +37,8 @@ pub trait Source {
     /// Content of a file (the implementer limits the size). Err: a short reason such as
     /// `No such file or directory`.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
-    /// Paths that match a shell pattern, sorted.
+    /// Paths that match a shell pattern, sorted. A path without wildcards matches itself if it is
+    /// there; otherwise nothing does.
     fn glob(&self, pattern: &str) -> Vec<String>;
     /// Absolute current directory.
     fn current_dir(&self) -> String;

@@ -5,10 +5,9 @@ pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// `name` matches `pattern`, case-sensitive. Takes no more than the product of the lengths.
-pub fn matches(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let name: Vec<char> = name.chars().collect();
+/// `name` matches `pattern`, case-sensitive, both as characters. Takes no more than the product of
+/// the lengths.
+pub fn matches(pattern: &[char], name: &[char]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -77,7 +76,10 @@ fn contains(members: &[char], character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    fn matches(pattern: &str, name: &str) -> bool {
+        let characters = |text: &str| text.chars().collect::<Vec<char>>();
+        super::matches(&characters(pattern), &characters(name))
+    }
 
     #[test]
     fn patterns_match_as_in_a_shell() {

@@ -9,6 +9,7 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let allowed = (folded.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
+        .filter(|name| name.len().abs_diff(folded.len()) <= 4 * allowed)
         .map(|name| {
             (
                 distance(&folded, &name.to_lowercase()),

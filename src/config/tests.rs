@@ -27,11 +27,9 @@ impl Source for Files {
     }
 
     fn glob(&self, wanted: &str) -> Vec<String> {
-        self.0
-            .keys()
-            .filter(|path| pattern::matches(wanted, path))
-            .cloned()
-            .collect()
+        let wanted: Vec<char> = wanted.chars().collect();
+        let matches = |path: &&String| pattern::matches(&wanted, &path.chars().collect::<Vec<_>>());
+        self.0.keys().filter(matches).cloned().collect()
     }
 
     fn current_dir(&self) -> String {
