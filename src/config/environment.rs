@@ -112,7 +112,7 @@ impl<'a> Environments<'a> {
         let matching = self
             .by_pattern
             .iter()
-            .filter(|(text, _)| pattern::matches(text, &name));
+            .filter(|(text, _)| pattern::matches_characters(text, &name));
         sections.extend(matching.map(|(_, section)| *section));
         sections.sort_unstable();
         sections.dedup();
@@ -200,9 +200,12 @@ impl<'a> Environments<'a> {
             "" => "*",
             version => version,
         };
-        let modules = self
-            .source
-            .glob(&format!("{root}/lib/python{version}/site-packages"));
+        // A source looks for patterns in one directory only.
+        let versions = self.source.glob(&format!("{root}/lib/python{version}"));
+        let modules: Vec<String> = versions
+            .iter()
+            .map(|directory| format!("{directory}/site-packages"))
+            .collect();
         let path = self
             .value(set, recipe, b"PATH")
             .unwrap_or(b"/bin:/usr/bin".to_vec());

@@ -310,7 +310,7 @@ impl Expanded {
 
 /// Content of a file without its last newline; it may not hold what no variable can.
 pub fn content_of(source: &dyn Source, path: &str) -> Result<Vec<u8>, String> {
-    let mut content = source.read(path)?;
+    let mut content = source.read_secret(path)?;
     if content.last() == Some(&b'\n') {
         content.pop();
         if content.last() == Some(&b'\r') {

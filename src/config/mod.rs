@@ -4,6 +4,7 @@
 //! executed. Nothing here does any I/O: files come from a `Source`.
 
 pub mod options;
+pub mod pattern;
 pub mod program;
 pub mod settings;
 
@@ -18,7 +19,6 @@ mod kernel;
 mod later;
 mod load;
 mod mistake;
-mod pattern;
 mod probe;
 mod sections;
 mod signals;
@@ -40,6 +40,11 @@ pub trait Source {
     /// Paths that match a shell pattern, sorted. A path without wildcards matches itself if it is
     /// there; otherwise nothing does.
     fn glob(&self, pattern: &str) -> Vec<String>;
+    /// Content of a file that is put into a value: a secret. A source that only shows a
+    /// configuration gives something else.
+    fn read_secret(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.read(path)
+    }
     /// Absolute current directory.
     fn current_dir(&self) -> String;
 }

@@ -5,9 +5,15 @@ pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// `name` matches `pattern`, case-sensitive, both as characters. Takes no more than the product of
-/// the lengths.
-pub fn matches(pattern: &[char], name: &[char]) -> bool {
+/// `name` matches `pattern`, case-sensitive.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let characters = |text: &str| text.chars().collect::<Vec<char>>();
+    matches_characters(&characters(pattern), &characters(name))
+}
+
+/// The same for texts that are cut into characters, as many names are compared with one pattern.
+/// Takes no more than the product of the lengths.
+pub fn matches_characters(pattern: &[char], name: &[char]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -76,10 +82,7 @@ fn contains(members: &[char], character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    fn matches(pattern: &str, name: &str) -> bool {
-        let characters = |text: &str| text.chars().collect::<Vec<char>>();
-        super::matches(&characters(pattern), &characters(name))
-    }
+    use super::*;
 
     #[test]
     fn patterns_match_as_in_a_shell() {

@@ -358,8 +358,8 @@ mod tests {
 
     #[test]
     fn a_main_command_is_used_as_it_is() {
-        let words = [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"].map(Box::from);
-        let program = program(&crate::config::main_command(words.into()), 1, &[]).expect("runs");
+        let words = [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"];
+        let program = program(&crate::config::main_command(&words), 1, &[]).expect("runs");
         assert_eq!(program.argv, [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"]);
     }
 }

@@ -27,8 +27,7 @@ impl Source for Files {
     }
 
     fn glob(&self, wanted: &str) -> Vec<String> {
-        let wanted: Vec<char> = wanted.chars().collect();
-        let matches = |path: &&String| pattern::matches(&wanted, &path.chars().collect::<Vec<_>>());
+        let matches = |path: &&String| pattern::matches(wanted, path);
         self.0.keys().filter(matches).cloned().collect()
     }
 
@@ -168,6 +167,28 @@ fn files_give_variables() {
     assert_eq!(value("KEY"), None);
     let missing = load_text("[watcher:a]\ncmd = x\nenv_file = none.env\n", &[]);
     assert!(missing.expect_err("missing")[0].contains("env_file: cannot read none.env"));
+}
+
+#[test]
+fn a_python_environment_comes_first() {
+    let files = [
+        ("/etc/c.ini", "[watcher:a]\ncmd = x\nvirtualenv = venv\n"),
+        ("/work/venv/lib/python3.12", ""),
+    ];
+    let config = load_files(&files, &[("PATH", "/bin")]).expect("loads");
+    let set = config.watchers[0].environment.set.iter();
+    let set: Vec<_> = set
+        .map(|(n, v)| format!("{}={}", n.escape_ascii(), v.escape_ascii()))
+        .collect();
+    let modules = "PYTHONPATH=/work/venv/lib/python3.12/site-packages";
+    assert_eq!(
+        set,
+        [
+            "PATH=/work/venv/bin:/bin",
+            modules,
+            "VIRTUAL_ENV=/work/venv"
+        ]
+    );
 }
 
 #[test]

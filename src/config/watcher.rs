@@ -12,15 +12,15 @@ use crate::config::{hooks, kernel, program, spelling, words};
 use std::rc::Rc;
 
 /// The main command of the command line: its words are used as they are.
-pub fn main_command(words: Box<[Box<[u8]>]>) -> WatcherSettings {
+pub fn main_command<W: AsRef<[u8]>>(words: &[W]) -> WatcherSettings {
     let shown: Vec<_> = words
         .iter()
-        .map(|word| String::from_utf8_lossy(word))
+        .map(|word| String::from_utf8_lossy(word.as_ref()))
         .collect();
     let mut settings = Draft::with_defaults().settings;
     settings.name = "main".into();
     settings.cmd = shown.join(" ").into();
-    settings.argv = Some(words);
+    settings.argv = Some(words.iter().map(|word| word.as_ref().into()).collect());
     settings.essential = true;
     settings.respawn = Respawn::Never;
     settings.priority = i32::MIN;
