@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// The names in a value; `name:started` is `name` unless there is a watcher that is called so.
-pub fn names<'a>(text: &'a str, is_known: impl Fn(&str) -> bool) -> Vec<&'a str> {
+pub fn names(text: &str, is_known: impl Fn(&str) -> bool) -> Vec<&str> {
     let items = text
         .split([',', '\n'])
         .map(str::trim)

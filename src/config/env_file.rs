@@ -1,8 +1,10 @@
 //! Files of `NAME=value` lines, as containers use them: `#` comments, `export ` is tolerated, one
 //! pair of quotes around a value is removed.
 
+use crate::config::settings::Variable;
+
 /// The variables of a file, or the first line that is wrong and why.
-pub fn parse(content: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, String> {
+pub fn parse(content: &[u8]) -> Result<Vec<Variable>, String> {
     if content.contains(&0) {
         return Err("it contains a NUL byte".to_owned());
     }
@@ -28,7 +30,7 @@ pub fn parse(content: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, String> {
         if name.iter().any(u8::is_ascii_whitespace) {
             return Err(format!("the name in its line {number} has blanks"));
         }
-        variables.push((name.to_vec(), unquoted(value).to_vec()));
+        variables.push((name.into(), unquoted(value).into()));
     }
     Ok(variables)
 }

@@ -27,7 +27,7 @@ pub struct Environments<'a> {
     general: Vec<Assigned>,
     sections: Vec<Vec<Assigned>>,
     by_name: BTreeMap<Box<str>, Vec<usize>>,
-    by_pattern: Vec<(Box<str>, usize)>,
+    by_pattern: Vec<(Box<[char]>, usize)>,
     made: BTreeMap<Recipe, Rc<Environment>>,
     shared: BTreeSet<Rc<EnvironmentSettings>>,
 }
@@ -98,7 +98,7 @@ impl<'a> Environments<'a> {
         self.sections.push(assigned);
         for name in patterns.split(',').map(str::trim) {
             if pattern::is_pattern(name) {
-                self.by_pattern.push((name.into(), section));
+                self.by_pattern.push((name.chars().collect(), section));
             } else {
                 self.by_name.entry(name.into()).or_default().push(section);
             }
@@ -108,10 +108,11 @@ impl<'a> Environments<'a> {
     /// Sections that apply to a watcher, in order.
     pub fn sections_of(&self, watcher: &str) -> Vec<usize> {
         let mut sections = self.by_name.get(watcher).cloned().unwrap_or_default();
+        let name: Vec<char> = watcher.chars().collect();
         let matching = self
             .by_pattern
             .iter()
-            .filter(|(text, _)| pattern::matches(text, watcher));
+            .filter(|(text, _)| pattern::matches_characters(text, &name));
         sections.extend(matching.map(|(_, section)| *section));
         sections.sort_unstable();
         sections.dedup();
@@ -183,7 +184,7 @@ impl<'a> Environments<'a> {
                 text: format!("cannot use {path}: {reason}"),
             })?;
             for (name, value) in variables {
-                set.insert(name.into(), (value.into(), true));
+                set.insert(name, (value, true));
             }
         }
         Ok(())
@@ -199,9 +200,12 @@ impl<'a> Environments<'a> {
             "" => "*",
             version => version,
         };
-        let modules = self
-            .source
-            .glob(&format!("{root}/lib/python{version}/site-packages"));
+        // A source looks for patterns in one directory only.
+        let versions = self.source.glob(&format!("{root}/lib/python{version}"));
+        let modules: Vec<String> = versions
+            .iter()
+            .map(|directory| format!("{directory}/site-packages"))
+            .collect();
         let path = self
             .value(set, recipe, b"PATH")
             .unwrap_or(b"/bin:/usr/bin".to_vec());

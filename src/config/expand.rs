@@ -158,6 +158,14 @@ impl Scope<'_> {
         }
     }
 
+    /// The text uses a variable of the environment that is not set.
+    pub fn lacks_a_variable(&self, text: &str) -> bool {
+        let Err(reasons) = self.expand(text) else {
+            return false;
+        };
+        reasons.iter().any(|reason| reason.contains("is not set"))
+    }
+
     fn append(&self, text: &str, depth: u32, out: &mut Expanded, mistakes: &mut Vec<String>) {
         for piece in pieces(text) {
             let result = match piece {
@@ -302,7 +310,7 @@ impl Expanded {
 
 /// Content of a file without its last newline; it may not hold what no variable can.
 pub fn content_of(source: &dyn Source, path: &str) -> Result<Vec<u8>, String> {
-    let mut content = source.read(path)?;
+    let mut content = source.read_secret(path)?;
     if content.last() == Some(&b'\n') {
         content.pop();
         if content.last() == Some(&b'\r') {

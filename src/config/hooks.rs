@@ -3,15 +3,20 @@
 use crate::config::spelling;
 use crate::config::value::flag;
 
-/// Checks name and value.
-pub fn check(name: &str, text: &str) -> Result<(), String> {
-    if !NAMES.contains(&name) {
-        let question = spelling::question(name, NAMES);
-        return Err(format!(
-            "is set for an unknown hook{question}; hooks are {}",
-            NAMES.join(", ")
-        ));
+/// Checks the name.
+pub fn check_name(name: &str) -> Result<(), String> {
+    if NAMES.contains(&name) {
+        return Ok(());
     }
+    let question = spelling::question(name, NAMES);
+    Err(format!(
+        "is no hook{question}; hooks are {}",
+        NAMES.join(", ")
+    ))
+}
+
+/// Checks the value.
+pub fn check(text: &str) -> Result<(), String> {
     let (function, ignore_failure) = match text.rsplit_once(',') {
         Some((function, ignore_failure)) => (function, Some(ignore_failure)),
         None => (text, None),
@@ -48,12 +53,13 @@ mod tests {
 
     #[test]
     fn names_and_flags_are_checked() {
-        assert_eq!(check("before_start", "a.b"), Ok(()));
-        assert_eq!(check("after_stop", "a.c, TRUE"), Ok(()));
-        assert!(check("before_start", "a.b,maybe").is_err());
-        assert!(check("before_start", "").is_err());
+        assert_eq!(check_name("before_start"), Ok(()));
+        assert_eq!(check("a.b"), Ok(()));
+        assert_eq!(check("a.c, TRUE"), Ok(()));
+        assert!(check("a.b,maybe").is_err());
+        assert!(check("").is_err());
         assert!(
-            check("before_strat", "a.b")
+            check_name("before_strat")
                 .expect_err("wrong")
                 .contains("`before_start`")
         );

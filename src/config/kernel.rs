@@ -42,14 +42,16 @@ pub fn capabilities(text: &str) -> Result<u64, String> {
         return Ok(0);
     }
     let mut set = 0;
-    for item in items(text) {
+    for (item, place) in items(text).zip(1..) {
         let name = item.to_ascii_lowercase();
         let name = name.strip_prefix("cap_").unwrap_or(&name);
         match CAPABILITIES.iter().position(|known| *known == name) {
             Some(bit) => set |= 1 << bit,
             None => {
                 let question = spelling::question(name, CAPABILITIES.iter().copied());
-                return Err(format!("has no capability `{name}`{question}"));
+                return Err(format!(
+                    "has an item {place} that is no capability{question}"
+                ));
             }
         }
     }

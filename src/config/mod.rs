@@ -4,10 +4,12 @@
 //! executed. Nothing here does any I/O: files come from a `Source`.
 
 pub mod options;
+pub mod pattern;
 pub mod program;
 pub mod settings;
 
 mod dependencies;
+mod draft;
 mod env_file;
 mod environment;
 mod expand;
@@ -17,7 +19,6 @@ mod kernel;
 mod later;
 mod load;
 mod mistake;
-pub mod pattern;
 mod probe;
 mod sections;
 mod signals;
@@ -36,8 +37,14 @@ pub trait Source {
     /// Content of a file (the implementer limits the size). Err: a short reason such as
     /// `No such file or directory`.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
-    /// Paths that match a shell pattern, sorted.
+    /// Paths that match a shell pattern, sorted. A path without wildcards matches itself if it is
+    /// there; otherwise nothing does.
     fn glob(&self, pattern: &str) -> Vec<String>;
+    /// Content of a file that is put into a value: a secret. A source that only shows a
+    /// configuration gives something else.
+    fn read_secret(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.read(path)
+    }
     /// Absolute current directory.
     fn current_dir(&self) -> String;
 }

@@ -5,10 +5,15 @@ pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// `name` matches `pattern`, case-sensitive. Takes no more than the product of the lengths.
+/// `name` matches `pattern`, case-sensitive.
 pub fn matches(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let name: Vec<char> = name.chars().collect();
+    let characters = |text: &str| text.chars().collect::<Vec<char>>();
+    matches_characters(&characters(pattern), &characters(name))
+}
+
+/// The same for texts that are cut into characters, as many names are compared with one pattern.
+/// Takes no more than the product of the lengths.
+pub fn matches_characters(pattern: &[char], name: &[char]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {

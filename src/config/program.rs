@@ -149,7 +149,7 @@ fn value(
         return Some(wid.to_string().into_bytes());
     }
     if folded.starts_with("env.") {
-        return variable(name[4..].as_bytes(), environment).map(<[u8]>::to_vec);
+        return variable(&name.as_bytes()[4..], environment).map(<[u8]>::to_vec);
     }
     if let Some(resource) = folded.strip_prefix("rlimits.") {
         let number = kernel::resource(resource)?;
@@ -358,8 +358,8 @@ mod tests {
 
     #[test]
     fn a_main_command_is_used_as_it_is() {
-        let words = [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"].map(Box::from);
-        let program = program(&crate::config::main_command(words.into()), 1, &[]).expect("runs");
+        let words = [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"];
+        let program = program(&crate::config::main_command(&words), 1, &[]).expect("runs");
         assert_eq!(program.argv, [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"]);
     }
 }

@@ -1,11 +1,12 @@
 //! Sections of which there may be many: sockets, plugins, watchers, and whether they fit together.
 
+use crate::config::draft::Draft;
 use crate::config::ini::{Document, Entry, Section};
 use crate::config::load::Reading;
 use crate::config::mistake::Position;
 use crate::config::options::{self, PLUGIN, SOCKET, WATCHER};
 use crate::config::settings::WatcherSettings;
-use crate::config::watcher::{self, Draft, Read};
+use crate::config::watcher::{self, Named, Read};
 use crate::config::{dependencies, spelling};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -83,9 +84,7 @@ impl<'a> Reading<'a> {
         defaults: &[&Entry],
         sockets: &BTreeSet<String>,
     ) -> Vec<Rc<WatcherSettings>> {
-        let known = |entry: &&Entry| {
-            options::find(&WATCHER, &entry.key).is_some() || entry.key.starts_with("x_")
-        };
+        let known = |entry: &&Entry| options::find(&WATCHER, &entry.key).is_some();
         let defaults: Vec<&Entry> = defaults.iter().copied().filter(known).collect();
         let template = Draft::with_defaults();
         let mut watchers = Vec::new();
@@ -110,10 +109,11 @@ impl<'a> Reading<'a> {
         self.check_names(&watchers);
         self.check_dependencies(&watchers, &left_out);
         self.check_stdin_sockets(&watchers, sockets);
-        watchers
-            .into_iter()
-            .map(|read| Rc::new(read.settings))
-            .collect()
+        let settings = watchers.into_iter().map(|read| Rc::new(read.settings));
+        let mut settings: Vec<Rc<WatcherSettings>> = settings.collect();
+        // The collection took over the memory of the larger elements.
+        settings.shrink_to_fit();
+        settings
     }
 
     /// Commands of clients are not case-sensitive, so names that differ only in case would hide
@@ -144,13 +144,18 @@ impl<'a> Reading<'a> {
         let is_known = |name: &str| places.contains_key(name) || left_out.contains(name);
         let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for read in watchers {
-            let Some((text, at)) = &read.depends_on else {
+            let Some(Named { text, at, is_plain }) = &read.depends_on else {
                 continue;
             };
             let mut list = dependencies::names(text, is_known);
             for name in list.iter().filter(|name| !is_known(name)) {
                 let question = spelling::question(name, places.keys().copied());
-                let text = format!("there is no watcher `{name}`{question}");
+                let name = if *is_plain {
+                    format!(" `{name}`")
+                } else {
+                    String::new()
+                };
+                let text = format!("there is no watcher{name}{question}");
                 self.mistakes.add(at, "depends_on", text);
             }
             for name in list.iter().filter(|name| left_out.contains(*name)) {
@@ -165,23 +170,25 @@ impl<'a> Reading<'a> {
             let at = places
                 .get(circle[0])
                 .and_then(|read| read.depends_on.as_ref());
-            if let Some((_, at)) = at {
-                let text = format!(
-                    "goes round in a circle: {}; remove one",
-                    circle.join(" -> ")
-                );
+            if let Some(Named { at, .. }) = at {
+                let text = format!("goes round in a circle: {}; remove one", shown(&circle));
                 self.mistakes.add(at, "depends_on", text);
             }
         }
     }
 
     fn check_stdin_sockets(&mut self, watchers: &[Read], sockets: &BTreeSet<String>) {
-        for (name, at) in watchers
+        for Named {
+            text: name,
+            at,
+            is_plain,
+        } in watchers
             .iter()
             .filter_map(|read| read.stdin_socket.as_ref())
         {
             if !sockets.contains(&name.to_lowercase()) {
                 let question = spelling::question(name, sockets.iter().map(String::as_str));
+                let name = if *is_plain { &**name } else { "…" };
                 let text = format!("there is no section [socket:{name}]{question}");
                 self.mistakes.add(at, "stdin_socket", text);
             }
@@ -200,4 +207,15 @@ fn with_defaults<'e>(
     section.entries.iter().chain(more).collect()
 }
 
+/// The names on a circle; of a long one the beginning and the end.
+fn shown(circle: &[&str]) -> String {
+    match circle {
+        [first @ .., last] if first.len() > CIRCLE_SHOWN => {
+            format!("{} -> … -> {last}", first[..CIRCLE_SHOWN].join(" -> "))
+        }
+        circle => circle.join(" -> "),
+    }
+}
+
+const CIRCLE_SHOWN: usize = 10;
 const WATCHERS_MAX: usize = 10_000;

@@ -24,7 +24,7 @@ pub struct Config {
 }
 
 /// Section `[circus]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CircusSettings {
     /// Time between the starts of two watchers.
     pub warmup_delay_ms: u64,
@@ -42,21 +42,6 @@ pub struct CircusSettings {
     pub shutdown_timeout_ms: Option<u64>,
     /// End when no process is left and none will be started again.
     pub exit_when_done: bool,
-}
-
-impl Default for CircusSettings {
-    fn default() -> Self {
-        CircusSettings {
-            warmup_delay_ms: 0,
-            umask: None,
-            pidfile: None,
-            loglevel: None,
-            logoutput: None,
-            log_json: false,
-            shutdown_timeout_ms: None,
-            exit_when_done: false,
-        }
-    }
 }
 
 /// Levels of the log, least urgent first, as Circus names them.

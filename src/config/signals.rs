@@ -28,14 +28,14 @@ pub fn signal(text: &str) -> Result<Signal, String> {
 /// Exit codes and signals: `0, 3, SIGTERM`.
 pub fn success_codes(text: &str) -> Result<Box<[SuccessCode]>, String> {
     let mut codes = Vec::new();
-    for item in items(text) {
+    for (item, place) in items(text).zip(1..) {
         let code = match item.parse::<u8>() {
             Ok(code) => SuccessCode::Code(code),
             Err(_) if item.bytes().all(|byte| byte.is_ascii_digit()) => {
                 return Err("has an exit code over 255".to_owned());
             }
             Err(_) => SuccessCode::Killed(
-                signal(item).map_err(|reason| format!("has an item `{item}` that {reason}"))?,
+                signal(item).map_err(|reason| format!("has an item {place} that {reason}"))?,
             ),
         };
         if !codes.contains(&code) {
@@ -51,10 +51,10 @@ pub fn success_codes(text: &str) -> Result<Box<[SuccessCode]>, String> {
 /// `USR1, HUP>USR2`.
 pub fn forwarded(text: &str) -> Result<Box<[ForwardedSignal]>, String> {
     let mut list: Vec<ForwardedSignal> = Vec::new();
-    for item in items(text) {
+    for (item, place) in items(text).zip(1..) {
         let (received, sent) = item.split_once('>').unwrap_or((item, item));
         let parsed = |name: &str| {
-            signal(name).map_err(|reason| format!("has an item `{item}` that {reason}"))
+            signal(name).map_err(|reason| format!("has an item {place} that {reason}"))
         };
         let (received, sent) = (parsed(received)?, parsed(sent)?);
         if [Signal::TERM, Signal::INT, Signal::QUIT].contains(&received) {
@@ -64,7 +64,7 @@ pub fn forwarded(text: &str) -> Result<Box<[ForwardedSignal]>, String> {
         }
         if received == Signal::CHLD || !received.can_be_caught() || !sent.can_be_caught() {
             return Err(format!(
-                "cannot forward `{item}`: KILL, STOP and CHLD cannot be passed on; use stop_signal for how processes end"
+                "cannot pass on {received} as {sent}: KILL, STOP and CHLD are not forwarded; use stop_signal for how processes end"
             ));
         }
         if list.iter().any(|known| known.received == received) {

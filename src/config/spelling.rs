@@ -6,13 +6,20 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         return None;
     }
     let folded = word.to_lowercase().replace('-', "_");
-    let allowed = 1 + folded.chars().count() / 4;
+    let allowed = (folded.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
-        .map(|name| (distance(&folded, &name.to_lowercase()), name))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+        .filter(|name| name.len().abs_diff(folded.len()) <= 4 * allowed)
+        .map(|name| {
+            (
+                distance(&folded, &name.to_lowercase()),
+                name.len().abs_diff(word.len()),
+                name,
+            )
+        })
+        .filter(|(distance, _, _)| *distance <= allowed)
+        .min_by_key(|(distance, longer, _)| (*distance, *longer))
+        .map(|(_, _, name)| name)
 }
 
 /// `; did you mean …?` or nothing.

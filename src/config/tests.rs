@@ -27,11 +27,8 @@ impl Source for Files {
     }
 
     fn glob(&self, wanted: &str) -> Vec<String> {
-        self.0
-            .keys()
-            .filter(|path| pattern::matches(wanted, path))
-            .cloned()
-            .collect()
+        let matches = |path: &&String| pattern::matches(wanted, path);
+        self.0.keys().filter(matches).cloned().collect()
     }
 
     fn current_dir(&self) -> String {
@@ -57,4 +54,341 @@ pub fn load_files(
 
 pub fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     load_files(&[("/etc/c.ini", text)], environment)
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    load_text(text, &[("HOME", "/home"), ("TOKEN", "s3cret")]).expect_err("has mistakes")
+}
+
+#[test]
+fn mistakes_of_all_files_are_reported_together() {
+    let main = "[circus]\ninclude = more.ini\nstatsd = maybe\n[watcher:a]\ncmd = x $(circus.env.NOPE)\n\
+         numprocesses = two\nstop_signal = FOO\nsingelton = 1\n[watchers:b]\ncmd = y\n";
+    let found = load_files(
+        &[
+            ("/etc/c.ini", main),
+            ("/etc/more.ini", "[watcher:z]\nargs = 'x\noops\n"),
+        ],
+        &[],
+    )
+    .expect_err("has mistakes");
+    let beginnings = [
+        "/etc/c.ini:3: statsd: `maybe` is neither true nor false",
+        "/etc/c.ini:5: cmd: variable NOPE is not set",
+        "/etc/c.ini:6: numprocesses: `two` is not a whole number from 0 to 10000",
+        "/etc/c.ini:7: stop_signal: `FOO` is no signal",
+        "/etc/c.ini:8: singelton: is no option of [watcher:NAME]; did you mean `singleton`?",
+        "/etc/c.ini:9: [watchers:b]: is no kind of section; did you mean `[watcher:b]`?",
+        "/etc/more.ini:1: cmd: is missing",
+        "/etc/more.ini:3: oops: has no value",
+    ];
+    assert_eq!(found.len(), beginnings.len(), "{found:#?}");
+    for (found, beginning) in found.iter().zip(beginnings) {
+        assert!(found.starts_with(beginning), "{found}");
+    }
+}
+
+#[test]
+fn the_value_of_a_variable_is_never_shown_in_a_mistake() {
+    let text = "[env]\nT = $TOKEN\n[watcher:a]\ncmd = 'x $(circus.env.TOKEN)\nnumprocesses = $(circus.env.T)\n\
+         uid = $(circus.env.TOKEN)\nready = $(circus.env.T)\nforward_signals = USR1 $(circus.env.T)\n\
+         capabilities = $(circus.env.T)\nrespawn = $(circus.env.TOKENS)\n";
+    let found = mistakes(text);
+    assert!(found.len() >= 6, "{found:#?}");
+    assert!(!found.concat().contains("s3cret"), "{found:#?}");
+}
+
+#[test]
+fn options_that_come_from_files_are_masked() {
+    let config = load_files(
+        &[
+            (
+                "/etc/c.ini",
+                "[env]\nPASSWORD = $(circus.file.secret)\nPLAIN = 1\n[watcher:a]\ncmd = x $(circus.env.PASSWORD)\nargs = y\n",
+            ),
+            ("/etc/secret", "s3cret\n"),
+        ],
+        &[],
+    );
+    let config = config.expect("loads");
+    let watcher = &config.watchers[0];
+    assert_eq!(&*watcher.cmd, "x s3cret");
+    assert_eq!(&*watcher.masked, [Box::from("cmd")]);
+    assert_eq!(&*watcher.environment.masked, [Box::from(&b"PASSWORD"[..])]);
+}
+
+#[test]
+fn environments_are_layered_and_shared() {
+    let text = "[env]\nA = general\nB = $HOME/x\n[env:w*]\nA = star\n[env:w1]\nC = $(circus.env.HOME)\n\
+         [watcher:w1]\ncmd = x\n[watcher:w2]\ncmd = x $(circus.env.A)\n[watcher:w3]\ncmd = x\ncopy_env = 0\n[watcher:w4]\ncmd = x\n";
+    let config = load_text(text, &[("HOME", "/h$B"), ("A", "inherited")]).expect("loads");
+    let set = |index: usize| -> Vec<String> {
+        let variables = config.watchers[index].environment.set.iter();
+        variables
+            .map(|(n, v)| format!("{}={}", n.escape_ascii(), v.escape_ascii()))
+            .collect()
+    };
+    assert_eq!(set(0), ["A=star", "B=/h$B/x", "C=/h$B"]);
+    assert_eq!(set(1), ["A=star", "B=/h$B/x"]);
+    assert_eq!(&*config.watchers[1].cmd, "x star");
+    assert!(!config.watchers[2].environment.inherit);
+    assert!(std::rc::Rc::ptr_eq(
+        &config.watchers[1].environment,
+        &config.watchers[3].environment
+    ));
+}
+
+#[test]
+fn files_give_variables() {
+    let files = [
+        (
+            "/etc/c.ini",
+            "[watcher:a]\ncmd = x $(circus.env.GREETING)\nenv_file = app.env ?none.env\nenv_from_files = True\n[env:a]\nB = section\n",
+        ),
+        (
+            "/etc/app.env",
+            "GREETING=1\nB=file\nDB_PASSWORD_FILE=/run/secret\n",
+        ),
+        ("/run/secret", "pw\n"),
+    ];
+    let config = load_files(&files, &[("KEY_FILE", "/run/secret"), ("KEY", "set")]).expect("loads");
+    let watcher = &config.watchers[0];
+    let value = |name: &str| {
+        let found = watcher
+            .environment
+            .set
+            .iter()
+            .find(|(known, _)| &**known == name.as_bytes());
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    };
+    assert_eq!(&*watcher.cmd, "x 1");
+    assert_eq!(value("B").as_deref(), Some("section"));
+    assert_eq!(value("DB_PASSWORD").as_deref(), Some("pw"));
+    assert_eq!(value("KEY"), None);
+    let missing = load_text("[watcher:a]\ncmd = x\nenv_file = none.env\n", &[]);
+    assert!(missing.expect_err("missing")[0].contains("env_file: cannot read none.env"));
+}
+
+#[test]
+fn a_python_environment_comes_first() {
+    let files = [
+        ("/etc/c.ini", "[watcher:a]\ncmd = x\nvirtualenv = venv\n"),
+        ("/work/venv/lib/python3.12", ""),
+    ];
+    let config = load_files(&files, &[("PATH", "/bin")]).expect("loads");
+    let set = config.watchers[0].environment.set.iter();
+    let set: Vec<_> = set
+        .map(|(n, v)| format!("{}={}", n.escape_ascii(), v.escape_ascii()))
+        .collect();
+    let modules = "PYTHONPATH=/work/venv/lib/python3.12/site-packages";
+    assert_eq!(
+        set,
+        [
+            "PATH=/work/venv/bin:/bin",
+            modules,
+            "VIRTUAL_ENV=/work/venv"
+        ]
+    );
+}
+
+#[test]
+fn a_variable_switches_a_section() {
+    let text = "[watcher:a]\ncmd = x\ndepends_on = b\n[watcher:b]\nenabled = $(circus.env.B:-true)\ncmd = y $(circus.env.HOME)\n";
+    assert_eq!(
+        load_text(text, &[("HOME", "/")])
+            .expect("loads")
+            .watchers
+            .len(),
+        2
+    );
+    let config = load_text(text, &[("B", "no")]).expect("loads without looking into the section");
+    assert_eq!(config.watchers.len(), 1);
+    assert!(
+        config.warnings[0].contains("switched off"),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    for (text, expected) in [
+        (
+            "[watcher:a]\ncmd = x\n[watcher:A]\ncmd = y\n",
+            "has the same name as",
+        ),
+        (
+            "[watcher:a]\ncmd = x\nsingleton = 1\nnumprocesses = 2\n",
+            "more than 1 for a singleton",
+        ),
+        ("[watcher:a]\ncmd =\n", "is missing"),
+        (
+            "[watcher:a]\ncmd = $(circus.env.HOME:-)$(circus.env.E:-)\n[env]\nHOME =\n",
+            "is missing",
+        ),
+        (
+            "[watcher:a]\ncmd = x\ndepends_on = a1\n[watcher:a2]\ncmd = x\n",
+            "did you mean `a2`?",
+        ),
+        (
+            "[watcher:a]\ncmd = x\ndepends_on = b\n[watcher:b]\ncmd = x\ndepends_on = a:started\n",
+            "a -> b -> a",
+        ),
+        (
+            "[watcher:a]\ncmd = x\nforward_signals = TERM\n",
+            "stop_signal",
+        ),
+        ("[watcher:a]\ncmd = x\nuid = web\n", "write the number"),
+        (
+            "[watcher:a]\ncmd = x\nworking_dir = /x/$(circus.wid)\n",
+            "only when a process starts",
+        ),
+        (
+            "[watcher:a]\ncmd = x\nstdout_stream = FileStream\n",
+            "stdout_stream.class",
+        ),
+        ("[watcher:a]\ncmd = x\nflap.x = 1\n", "is no option"),
+        ("[watcher:]\ncmd = x\n", "has no name"),
+        (
+            "[DEFAULT]\nnumproceses = 3\n[watcher:a]\ncmd = x\n",
+            "did you mean `numprocesses`?",
+        ),
+    ] {
+        let found = mistakes(text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].contains(expected), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_table_and_of_the_default_section() {
+    let config = load_text(
+        "[DEFAULT]\ngraceful_timeout = 2\nhost = ::1\n[watcher:a]\ncmd = x\noneshot = 1\n[watcher:b]\ncmd = x\nname = c\n\
+         graceful_timeout = 3\nx_mine = 1\nflapping.attempts = 2\n",
+        &[],
+    )
+    .expect("loads");
+    let [a, c] = &config.watchers[..] else {
+        panic!("two watchers")
+    };
+    assert_eq!(
+        (&*a.name, a.graceful_timeout_ms, a.respawn),
+        ("a", 2000, super::settings::Respawn::Never)
+    );
+    assert_eq!(
+        (&*c.name, c.graceful_timeout_ms, c.respawn),
+        ("c", 3000, super::settings::Respawn::Always)
+    );
+    assert_eq!(
+        (a.backoff_ms, a.backoff_max_ms, a.healthy_after_ms),
+        (100, 5000, 10_000)
+    );
+    assert!(a.kill_tree && a.autostart && a.close_child_stdin && a.environment.inherit);
+    assert_eq!(c.free.len(), 2);
+    assert!(a.environment.set.is_empty());
+}
+
+#[test]
+fn what_is_not_done_yet_is_listed_in_a_few_words() {
+    let config = load_text(
+        "[circus]\nendpoint = tcp://127.0.0.1:5555\nstatsd = False\nmulticast_endpoint =\n[socket:web]\nport = 80\n\
+         [watcher:web]\ncmd = x\nuse_sockets = True\non_demand = False\nstdout_stream.class = FileStream\n\
+         stdout_stream.filename = x\nhooks.before_start = a.b\nready = started\n[plugin:p]\nuse = a.B\nfree = $(circus.env.HOME:-x)\n",
+        &[],
+    );
+    assert_eq!(
+        config.expect("loads").unsupported,
+        [
+            "[circus]: endpoint",
+            "[plugin:p]",
+            "[socket:web]",
+            "watcher web: hooks.before_start, stdout_stream, use_sockets",
+        ]
+    );
+}
+
+#[test]
+fn a_watcher_is_held_in_few_bytes() {
+    let size = size_of::<super::settings::WatcherSettings>();
+    assert!(size <= 480, "{size}");
+}
+
+#[test]
+fn no_text_whatever_makes_it_panic() {
+    const WORDS: [&str; 40] = [
+        "[watcher:a]\n",
+        "[env:a*]\n",
+        "[circus]\n",
+        "[socket:x]\n",
+        "[plugin:p]\n",
+        "[DEFAULT]\n",
+        "[env]\n",
+        "[",
+        "]",
+        "\n",
+        "\n  ",
+        "=",
+        " = ",
+        ":",
+        ";",
+        " ;",
+        "#",
+        "$(circus.env.",
+        "((circus.",
+        "$(circus.file.",
+        "$(CIRCUS.wid",
+        ")",
+        "))",
+        ":-",
+        "$HOME",
+        "'",
+        "\"",
+        "\\",
+        "é",
+        "\0",
+        "\u{feff}",
+        "cmd = x\n",
+        "numprocesses",
+        "rlimit_",
+        "stdout_stream.",
+        "hooks.",
+        "depends_on = a, b\n",
+        "-1",
+        "include = *\n",
+        "enabled",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let valid = include_str!("../../tests/data/circus/process.ini");
+    for round in 0..3000 {
+        let mut text = match round % 4 {
+            0 => valid.as_bytes().to_vec(),
+            _ => (0..random(40))
+                .flat_map(|_| WORDS[random(40)].bytes())
+                .collect(),
+        };
+        for _ in 0..random(6) {
+            let at = random(text.len() + 1);
+            text.splice(at..at, WORDS[random(40)].bytes());
+        }
+        if round % 5 == 0 && !text.is_empty() {
+            let at = random(text.len());
+            text[at] = random(256) as u8;
+        }
+        let files = Files(BTreeMap::from([("/etc/c.ini".to_owned(), text)]));
+        if let Ok(config) = load(
+            "/etc/c.ini",
+            &variables(&[("HOME", "$(circus.env.HOME)")]),
+            &files,
+        ) {
+            for watcher in &config.watchers {
+                let _ = super::program::program(watcher, 1, &[]);
+            }
+        }
+    }
 }

@@ -1,93 +1,26 @@
 //! A section `[watcher:NAME]` becomes `WatcherSettings`.
 
+use crate::config::draft::Draft;
 use crate::config::environment::Recipe;
 use crate::config::expand::{Layer, Scope};
 use crate::config::ini::{Entry, Section};
 use crate::config::load::Reading;
 use crate::config::mistake::Position;
 use crate::config::options::{self, STREAM, StreamDraft, Support, WATCHER};
-use crate::config::settings::{
-    EnvironmentSettings, Limit, ResourceLimit, Respawn, SuccessCode, WatcherSettings,
-};
+use crate::config::settings::{ResourceLimit, Respawn, WatcherSettings};
 use crate::config::{hooks, kernel, program, spelling, words};
-use crate::signal::Signal;
 use std::rc::Rc;
 
-/// A watcher while its section is being read.
-#[derive(Debug, Clone)]
-pub struct Draft {
-    /// What becomes of it.
-    pub settings: WatcherSettings,
-    /// `name`.
-    pub name: Box<str>,
-    /// `enabled`.
-    pub enabled: bool,
-    /// `uid`.
-    pub uid: Box<str>,
-    /// `gid`.
-    pub gid: Box<str>,
-    /// `copy_env`.
-    pub copy_env: bool,
-    /// `env_from_files`.
-    pub env_from_files: bool,
-    /// `env_file`.
-    pub env_file: Box<str>,
-    /// `virtualenv`.
-    pub virtualenv: Box<str>,
-    /// `virtualenv_py_ver`.
-    pub virtualenv_py_ver: Box<str>,
-    /// `respawn`, when it is written.
-    pub respawn: Option<Respawn>,
-    /// `depends_on`.
-    pub depends_on: Box<str>,
-    /// `stdin_socket`.
-    pub stdin_socket: Box<str>,
-}
-
-impl Default for Draft {
-    /// Nothing is said yet; the table of options holds the defaults.
-    fn default() -> Draft {
-        Draft {
-            settings: blank(),
-            name: Box::default(),
-            enabled: true,
-            uid: Box::default(),
-            gid: Box::default(),
-            copy_env: true,
-            env_from_files: false,
-            env_file: Box::default(),
-            virtualenv: Box::default(),
-            virtualenv_py_ver: Box::default(),
-            respawn: None,
-            depends_on: Box::default(),
-            stdin_socket: Box::default(),
-        }
-    }
-}
-
-impl Draft {
-    /// With the defaults of the table of options.
-    pub fn with_defaults() -> Draft {
-        let mut draft = Draft::default();
-        for row in WATCHER.iter().filter(|row| !row.default.is_empty()) {
-            let result = (row.parse)(&mut draft, row.default);
-            debug_assert_eq!(result, Ok(()), "default of {}", row.name);
-        }
-        draft.respawn = None;
-        draft
-    }
-}
-
 /// The main command of the command line: its words are used as they are.
-pub fn main_command(words: Box<[Box<[u8]>]>) -> WatcherSettings {
+pub fn main_command<W: AsRef<[u8]>>(words: &[W]) -> WatcherSettings {
     let shown: Vec<_> = words
         .iter()
-        .map(|word| String::from_utf8_lossy(word))
+        .map(|word| String::from_utf8_lossy(word.as_ref()))
         .collect();
     let mut settings = Draft::with_defaults().settings;
     settings.name = "main".into();
     settings.cmd = shown.join(" ").into();
-    settings.argv = Some(words);
+    settings.argv = Some(words.iter().map(|word| word.as_ref().into()).collect());
     settings.essential = true;
     settings.respawn = Respawn::Never;
     settings.priority = i32::MIN;
@@ -101,10 +34,20 @@ pub struct Read {
     pub settings: WatcherSettings,
     /// Its section.
     pub at: Position,
-    /// `depends_on` and where it is.
-    pub depends_on: Option<(Box<str>, Position)>,
-    /// `stdin_socket` and where it is.
-    pub stdin_socket: Option<(Box<str>, Position)>,
+    /// `depends_on`.
+    pub depends_on: Option<Named>,
+    /// `stdin_socket`.
+    pub stdin_socket: Option<Named>,
+}
+
+/// A value that names other sections.
+pub struct Named {
+    /// The value.
+    pub text: Box<str>,
+    /// Where it is.
+    pub at: Position,
+    /// It has no variables, so that it can be shown.
+    pub is_plain: bool,
 }
 
 /// Reads one section; `defaults` are entries of `[DEFAULT]` that watchers know. `None` if it is
@@ -128,6 +71,8 @@ pub fn read(
         free: Vec::new(),
         masked: Vec::new(),
         later: Vec::new(),
+        command_is_unknown: false,
+        environment_is_partial: false,
     };
     let general = reading.general.clone();
     reader.rows(reading, &general, &["enabled", "name"]);
@@ -180,6 +125,10 @@ struct Reader<'a> {
     free: Vec<(Box<str>, Box<str>)>,
     masked: Vec<Box<str>>,
     later: Vec<String>,
+    /// A variable in it is wrong, which was already reported.
+    command_is_unknown: bool,
+    /// Files of variables are missing, which was already reported.
+    environment_is_partial: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -240,12 +189,15 @@ impl<'a> Reader<'a> {
 
     fn option(&mut self, reading: &mut Reading<'_>, layer: &Layer, entry: &'a Entry) {
         let key = &*entry.key;
-        let row = options::find(&WATCHER, key);
         let is_free = key.starts_with("x_") || reading.is_free(key);
-        if row.is_none() && !is_free {
-            if !reading.mistakes.is_full() {
-                reading.mistakes.add(&entry.at, key, unknown(key));
-            }
+        let row = options::find(&WATCHER, key).filter(|_| !is_free);
+        let named = match row {
+            Some(row) if row.name.ends_with('*') => check_family_name(key),
+            None if !is_free && !reading.mistakes.is_full() => Err(unknown(key)),
+            Some(_) | None => Ok(()),
+        };
+        if let Err(reason) = named {
+            reading.mistakes.add(&entry.at, key, reason);
             return;
         }
         let scope = Scope {
@@ -257,7 +209,12 @@ impl<'a> Reader<'a> {
                 .contains(&key)
                 .then_some(program::is_spawn_variable),
         };
+        if self.environment_is_partial && scope.lacks_a_variable(&entry.value) {
+            self.command_is_unknown |= key == "cmd";
+            return;
+        }
         let Some(value) = reading.mistakes.expanded(&scope, entry) else {
+            self.command_is_unknown |= key == "cmd";
             return;
         };
         if value.secret {
@@ -265,13 +222,12 @@ impl<'a> Reader<'a> {
         }
         let text = &value.text;
         let result = match row {
-            _ if is_free => {
+            Some(row) if row.name.ends_with('*') => self.family(entry, text),
+            Some(row) => (row.parse)(&mut self.draft, text),
+            None => {
                 self.free.push((key.into(), text.as_str().into()));
                 Ok(())
             }
-            Some(row) if row.name.ends_with('*') => self.family(entry, text),
-            Some(row) => (row.parse)(&mut self.draft, text),
-            None => Ok(()),
         };
         if let Err(reason) = result {
             reading.mistakes.wrong_value(entry, &reason);
@@ -286,40 +242,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Options of which only the beginning is fixed.
+    /// Options of which only the beginning is fixed. Their names were checked before.
     fn family(&mut self, entry: &'a Entry, text: &str) -> Result<(), String> {
         let key = &*entry.key;
-        if let Some(name) = key.strip_prefix("hooks.") {
-            return hooks::check(name, text);
+        if key.starts_with("hooks.") {
+            return hooks::check(text);
         }
-        if let Some(name) = key.strip_prefix("rlimit_") {
-            let resource = kernel::resource(name).ok_or_else(|| {
-                format!(
-                    "is set for an unknown limit{}",
-                    spelling::question(name, kernel::resource_names())
-                )
-            })?;
+        if let Some(resource) = key.strip_prefix("rlimit_").and_then(kernel::resource) {
             let limit = kernel::resource_limit(resource, text)?;
             if self.rlimits.iter().all(|known| known.resource != resource) {
                 self.rlimits.push(limit);
             }
             return Ok(());
         }
-        let side = usize::from(key.starts_with("stderr"));
-        let name = key.split_once('.').map_or("", |(_, name)| name);
-        let (draft, first) = &mut self.streams[side];
+        let Some((side, name)) = key.split_once("_stream.") else {
+            return Ok(());
+        };
+        let (draft, first) = &mut self.streams[usize::from(side == "stderr")];
         first.get_or_insert(entry);
-        match options::find(&STREAM, name) {
-            Some(row) => (row.parse)(draft, text),
-            None if name.starts_with("x_") => Ok(()),
-            None => {
-                let names = STREAM.iter().map(|row| row.name);
-                Err(format!(
-                    "is set for an unknown option of streams{}",
-                    spelling::question(name, names)
-                ))
-            }
-        }
+        options::find(&STREAM, name).map_or(Ok(()), |row| (row.parse)(draft, text))
     }
 
     fn finish(mut self, reading: &mut Reading<'_>, at: &Position) -> Option<Read> {
@@ -346,7 +287,11 @@ impl<'a> Reader<'a> {
         };
         let placed = |text: &str, key: &str| match text.is_empty() {
             true => None,
-            false => self.entry(key).map(|entry| (text.into(), entry.at.clone())),
+            false => self.entry(key).map(|entry| Named {
+                text: text.into(),
+                at: entry.at.clone(),
+                is_plain: &*entry.value == text,
+            }),
         };
         let depends_on = placed(&self.draft.depends_on, "depends_on");
         let stdin_socket = placed(&self.draft.stdin_socket, "stdin_socket");
@@ -378,11 +323,7 @@ impl<'a> Reader<'a> {
                 "is missing in [watcher:{}]; write `cmd = COMMAND`",
                 settings.name
             );
-            // An unset variable was already reported.
-            if self
-                .entry("cmd")
-                .is_none_or(|entry| !entry.value.contains("circus."))
-            {
+            if !self.command_is_unknown {
                 reading.mistakes.add(at, "cmd", text);
             }
             return;
@@ -438,6 +379,35 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The free part of a name whose beginning is fixed.
+fn check_family_name(key: &str) -> Result<(), String> {
+    if let Some(name) = key.strip_prefix("hooks.") {
+        return hooks::check_name(name);
+    }
+    if let Some(name) = key.strip_prefix("rlimit_") {
+        return match kernel::resource(name) {
+            Some(_) => Ok(()),
+            None => {
+                let names = kernel::resource_names();
+                let question = spelling::question(&name.to_lowercase(), names);
+                Err(format!(
+                    "is no resource limit{question}; limits are those of setrlimit(2)"
+                ))
+            }
+        };
+    }
+    let name = key.split_once('.').map_or("", |(_, name)| name);
+    if options::find(&STREAM, name).is_some() || name.starts_with("x_") {
+        return Ok(());
+    }
+    let names: Vec<&str> = STREAM.iter().map(|row| row.name).collect();
+    let question = spelling::question(name, names.iter().copied());
+    Err(format!(
+        "is no option of a stream{question}; there are {}",
+        names.join(", ")
+    ))
+}
+
 fn unknown(key: &str) -> String {
     if key == "env" || key.starts_with("env.") {
         return "belongs into a section of its own; write [env:NAME] with one variable a line"
@@ -447,57 +417,4 @@ fn unknown(key: &str) -> String {
         return format!("has parts; write `{key}.class = FileStream` and `{key}.filename = PATH`");
     }
     options::unknown(&WATCHER, "[watcher:NAME]", key)
-}
-
-/// Everything off or empty.
-fn blank() -> WatcherSettings {
-    WatcherSettings {
-        name: Box::default(),
-        cmd: Box::default(),
-        args: Box::default(),
-        shell: false,
-        shell_args: None,
-        executable: None,
-        working_dir: None,
-        identity: None,
-        ignore_user_switch: false,
-        environment: Rc::new(EnvironmentSettings {
-            inherit: true,
-            ..EnvironmentSettings::default()
-        }),
-        numprocesses: 1,
-        warmup_delay_ms: 0,
-        autostart: true,
-        singleton: false,
-        priority: 0,
-        respawn: Respawn::Always,
-        success_codes: Box::new([SuccessCode::Code(0)]),
-        max_retry: Limit::Never,
-        max_restarts: Limit::Never,
-        backoff_ms: 0,
-        backoff_max_ms: 0,
-        healthy_after_ms: 0,
-        max_age_ms: 0,
-        max_age_variance_ms: 0,
-        stop_signal: Signal::TERM,
-        stop_children: false,
-        graceful_timeout_ms: 0,
-        kill_tree: false,
-        send_hup: false,
-        essential: false,
-        oneshot: false,
-        forward_signals: Box::default(),
-        rlimits: Box::default(),
-        umask: None,
-        nice: None,
-        oom_score_adj: None,
-        no_new_privs: false,
-        capabilities: None,
-        close_child_stdin: false,
-        close_child_stdout: false,
-        close_child_stderr: false,
-        argv: None,
-        masked: Box::default(),
-        free: Box::default(),
-    }
 }

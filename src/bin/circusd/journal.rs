@@ -116,8 +116,9 @@ impl Journal {
         }
         if self.sink.is_datagram() {
             // One line, one datagram: it goes at once or not at all.
-            if self.sink.write(&bytes).is_err() {
-                self.dropped += 1;
+            match self.sink.write(&bytes) {
+                Ok(_) => self.confess(),
+                Err(_) => self.dropped += 1,
             }
             return;
         }
@@ -166,7 +167,7 @@ impl Journal {
         let text = format!("{} lines of this log could not be written", self.dropped);
         let dropped = std::mem::take(&mut self.dropped);
         self.say(LogLevel::Warning, &text);
-        if self.kept.is_empty() {
+        if self.kept.is_empty() && !self.sink.is_datagram() {
             self.dropped = dropped;
         }
     }

@@ -93,8 +93,12 @@ pub fn unknown<T>(table: &'static [Row<T>], section: &str, name: &str) -> String
     }
 }
 
-/// Misspelt beginnings such as `stdout_steam.class`.
+/// Misspelt beginnings such as `stdout_steam.class` and `RLIMIT_CORE`.
 fn family_question(name: &str) -> Option<String> {
+    let folded = name.to_lowercase();
+    if folded.starts_with("rlimit_") {
+        return Some(format!("did you mean `{folded}`?"));
+    }
     let (prefix, key) = name.split_once('.')?;
     let near = spelling::closest(prefix, ["stdout_stream", "stderr_stream", "hooks"])?;
     (near != prefix).then(|| format!("did you mean `{near}.{key}`?"))

@@ -1,8 +1,8 @@
 //! Options of `[watcher:NAME]`.
 
 use super::{Change, Row, Support, free};
+use crate::config::draft::Draft;
 use crate::config::value::{flag, limit, octal, respawn, seconds, whole};
-use crate::config::watcher::Draft;
 use crate::config::{kernel, probe, signals};
 
 use Change::{Adjust, Nothing, Reload, Restart};
