@@ -41,8 +41,8 @@ impl Boot {
             None => Config::default(),
         };
         if !args.command.is_empty() {
-            let words = args.command.iter().map(|word| word.as_bytes().into()).collect();
-            let mut main = config::main_command(words);
+            let words: Vec<&[u8]> = args.command.iter().map(|word| word.as_bytes()).collect();
+            let mut main = config::main_command(&words);
             main.max_retry = Limit::AtMost(1);
             if config.watchers.iter().any(|watcher| watcher.name == main.name) {
                 return Err(format!(

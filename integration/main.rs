@@ -1,0 +1,17 @@
+//! The program in real containers, seen from outside: what `docker` shows is what counts.
+//!
+//! Needs a Docker engine on this machine; without one every test says that it was skipped.
+//! `CIRCUS_REQUIRE_DOCKER=1` makes that a failure. `CIRCUSD=FILE` tests another static binary.
+
+mod container;
+mod deadline;
+mod docker;
+mod image;
+mod terminal;
+
+mod configuration;
+mod entrypoint;
+mod examples;
+mod job_control;
+mod restrictions;
+mod watchers;
