@@ -101,12 +101,17 @@ impl Supervisor {
         self.check_reload(id.watcher, now, actions);
     }
 
-    pub(super) fn suspended(&mut self, pid: Pid) {
+    pub(super) fn suspended(&mut self, pid: Pid, actions: &mut Vec<Action>) {
         let Some(&id) = self.pids.get(&pid) else { return };
-        if let State::Running { leader, .. } | State::Stopping { leader, .. } =
-            &mut self.slot_mut(id).state
-        {
-            leader.was_suspended = true;
+        match &mut self.slot_mut(id).state {
+            State::Running { leader, .. } => leader.was_suspended = true,
+            // It was asked to end and could not hear it.
+            State::Stopping { .. } => actions.push(Action::Signal { pid, signal: Signal::CONT }),
+            State::Vacant
+            | State::Due { .. }
+            | State::Queued
+            | State::Spawning { .. }
+            | State::Clearing { .. } => {}
         }
     }
 
@@ -158,7 +163,7 @@ impl Supervisor {
                 return;
             }
         };
-        if matches!(ending, Ending::NotExecuted(_)) {
+        if matches!(ending, Ending::NotExecuted(_)) || !self.slot(id).wanted {
             self.reload_failed(id, now, actions);
         }
         if self.settings(id.watcher).kill_tree && !matches!(ending, Ending::NotExecuted(_)) {

@@ -134,7 +134,7 @@ impl Supervisor {
             Event::Spawned { slot, pid, tag } => self.spawned(slot, pid, tag, now, actions),
             Event::SpawnFailed { slot, errno } => self.spawn_failed(slot, errno, now, actions),
             Event::Executed { pid } => self.executed(pid, now, actions),
-            Event::Suspended { pid } => self.suspended(pid),
+            Event::Suspended { pid } => self.suspended(pid, actions),
             Event::Ended { pid, ending, memory_short } => {
                 self.ended(pid, ending, memory_short, now, actions);
             }

@@ -96,5 +96,7 @@ impl Supervisor {
             }
         }
         self.check_started(w, actions);
+        // Without any process there is nothing to wait for.
+        self.check_ended(w, now, actions);
     }
 }

@@ -1,5 +1,5 @@
-//! Graceful reload: new processes first, then the old ones out. If a new one cannot be executed,
-//! the new ones go and the old ones stay.
+//! Graceful reload: new processes first, then the old ones out. If a new one cannot be executed, or
+//! ends for good at once, the new ones go and the old ones stay.
 
 use super::slot::{Slot, State};
 use super::watcher::{Phase, Reload, Why};
@@ -103,7 +103,8 @@ impl Supervisor {
         }
     }
 
-    /// A process of this slot could not be executed: if it was to take over, it does not.
+    /// A process of this slot could not be executed, or ended for good: if it was to take over, it
+    /// does not.
     pub(super) fn reload_failed(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
         let watcher = &mut self.watchers[id.watcher as usize];
         if !watcher.reload.as_ref().is_some_and(|reload| reload.new.contains(&id.index)) {

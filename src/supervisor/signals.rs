@@ -47,7 +47,11 @@ impl Supervisor {
     fn signal_slot(&self, id: SlotId, signal: Signal, actions: &mut Vec<Action>) -> bool {
         match &self.slot(id).state {
             State::Running { leader, .. } | State::Stopping { leader, .. } => {
-                actions.push(Action::Signal { pid: leader.pid, signal });
+                let pid = leader.pid;
+                actions.push(Action::Signal { pid, signal });
+                if leader.was_suspended && ends_by_default(signal) {
+                    actions.push(Action::Signal { pid, signal: Signal::CONT });
+                }
                 true
             }
             State::Vacant
@@ -74,4 +78,9 @@ impl Supervisor {
     pub(super) fn forwards_hup(&self, w: u32) -> bool {
         self.settings(w).forward_signals.iter().any(|f| f.received == Signal::HUP)
     }
+}
+
+/// What is meant to end a process, which it cannot do while it is suspended.
+fn ends_by_default(signal: Signal) -> bool {
+    matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM)
 }

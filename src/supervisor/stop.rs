@@ -136,7 +136,7 @@ impl Supervisor {
         let watcher = &self.watchers[w as usize];
         let (asked, oneshot) = (watcher.phase == Phase::Stopping, watcher.settings.oneshot);
         if matches!(watcher.phase, Phase::Stopped(_))
-            || watcher.settings.numprocesses == 0 && !asked
+            || watcher.settings.numprocesses == 0 && !asked && !oneshot
             || !watcher.has_ended()
         {
             return;

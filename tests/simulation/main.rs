@@ -1,0 +1,278 @@
+//! The core against a make-believe kernel: random configurations, random schedules that reorder
+//! what comes from different sources, random faults, numbers of processes used again at once. In
+//! the end the faults stop, and everything must settle; then a stop must end it.
+//!
+//! `SEED=7 cargo test --test simulation` runs one seed; `SEEDS=5000` runs so many.
+
+mod dice;
+mod world;
+
+use circus::config::settings::{Config, Limit, Respawn, Variable, WatcherSettings};
+use circus::config::{self, Source};
+use circus::moment::Moment;
+use circus::signal::Signal;
+use circus::supervisor::{Action, Event, Mode, Report, Supervisor};
+use dice::Dice;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use world::{Trouble, World};
+
+const SEEDS: u64 = 600;
+const STEPS_MAX: usize = 100_000;
+
+/// Longer than any delay, grace and life that a configuration here has.
+const SETTLING_MS: u64 = 600_000;
+
+/// What the runs must have led to, or they would prove little.
+const KINDS: [&str; 16] = [
+    "started",
+    "respawned",
+    "died",
+    "fork_failed",
+    "never_started",
+    "too_old",
+    "outlasted",
+    "left_behind",
+    "stopped",
+    "completed",
+    "reloading",
+    "reloaded",
+    "reload_failed",
+    "stopping",
+    "hurried",
+    "orphans",
+];
+
+struct Text(String);
+
+impl Source for Text {
+    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+        Ok(self.0.clone().into_bytes())
+    }
+    fn glob(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn current_dir(&self) -> String {
+        "/".to_string()
+    }
+}
+
+fn load(text: &str) -> Config {
+    let environment: [Variable; 0] = [];
+    match config::load("test.ini", &environment, &Text(text.to_string())) {
+        Ok(config) => config,
+        Err(mistakes) => panic!("{mistakes:?} in\n{text}"),
+    }
+}
+
+fn random_ini(dice: &mut Dice) -> String {
+    let mut text = String::from("[circus]\n");
+    if dice.percent(20) {
+        text += "exit_when_done = True\n";
+    }
+    if dice.percent(20) {
+        text += "shutdown_timeout = 4\n";
+    }
+    if dice.percent(20) {
+        text += "warmup_delay = 1\n";
+    }
+    for number in 0..=dice.upto(4) {
+        text += &format!("[watcher:w{number}]\ncmd = x\n");
+        text += &format!("numprocesses = {}\n", dice.pick(&[0, 1, 1, 1, 2, 5]));
+        text += &format!("priority = {}\n", dice.pick(&[0, 0, 1, 9]));
+        text += &format!("graceful_timeout = {}\n", dice.pick(&["0", "0.5", "3", "30"]));
+        text += &format!("max_retry = {}\n", dice.pick(&[-1, -1, 0, 2, 5]));
+        text += &format!("max_restarts = {}\n", dice.pick(&[-1, -1, 0, 2]));
+        for (chance, line) in [
+            (20, "respawn = False"),
+            (20, "respawn = on-failure"),
+            (15, "oneshot = True"),
+            (15, "essential = True"),
+            (20, "stop_children = True"),
+            (20, "kill_tree = False"),
+            (15, "warmup_delay = 0.3"),
+            (15, "max_age = 5"),
+            (15, "send_hup = True"),
+            (10, "autostart = False"),
+            (10, "stop_signal = KILL"),
+            (10, "forward_signals = USR1, HUP>USR2"),
+        ] {
+            // The first line for an option counts.
+            if dice.percent(chance) {
+                text += line;
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+/// The core and its world.
+struct Run {
+    core: Supervisor,
+    world: World,
+    /// Print everything.
+    told: bool,
+}
+
+impl Run {
+    fn tell(&mut self, event: Event) {
+        let mut actions: Vec<Action> = Vec::new();
+        if self.told {
+            println!("{} {event:?}", self.world.now.as_ms());
+        }
+        self.core.handle(event, self.world.now, &mut actions);
+        if self.told {
+            actions.iter().for_each(|action| println!("    {action:?}"));
+        }
+        actions.into_iter().for_each(|action| self.world.perform(action));
+    }
+
+    /// Deliver one event, or let time pass up to `until`. False when nothing is left to happen.
+    fn step(&mut self, until: Moment) -> bool {
+        if self.world.exit.is_some() {
+            return false;
+        }
+        if let Some(event) = self.world.next_event() {
+            self.tell(event);
+            return true;
+        }
+        let deadline = self.core.next_deadline();
+        assert!(
+            deadline.is_none_or(|at| at > self.world.now),
+            "a deadline in the past: that would never let us sleep"
+        );
+        let next = [deadline, self.world.next_change()].into_iter().flatten().min();
+        match next.filter(|at| *at <= until) {
+            Some(at) => {
+                self.world.turn_to(at);
+                self.tell(Event::Tick);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn settle(&mut self, what: &str) {
+        let until = self.world.now.after_ms(SETTLING_MS);
+        for _ in 0..STEPS_MAX {
+            if !self.step(until) {
+                return;
+            }
+        }
+        panic!("{what}: does not settle");
+    }
+}
+
+/// Returns the kinds of reports that were made.
+fn simulate(seed: u64, told: bool) -> BTreeSet<&'static str> {
+    let mut dice = Dice::new(seed);
+    let text = random_ini(&mut dice);
+    let config = load(&text);
+    let mode = dice.pick(&[Mode::Watchers, Mode::Watchers, Mode::Both, Mode::MainCommand]);
+    let mut watchers = config.watchers.clone();
+    if mode != Mode::Watchers {
+        let mut main = config::main_command(&["x"]);
+        main.max_retry = Limit::AtMost(1);
+        watchers.push(Rc::new(main));
+    }
+    if mode == Mode::MainCommand {
+        watchers.drain(..watchers.len() - 1);
+    }
+    let trouble = Trouble {
+        fork_fails: dice.pick(&[0, 0, 20]),
+        exec_fails: dice.pick(&[0, 5, 30]),
+        crashes: dice.pick(&[0, 30, 80]),
+        ignores: dice.pick(&[0, 10, 40]),
+        forks: dice.pick(&[0, 20, 50]),
+    };
+    let kill_tree = watchers.iter().map(|w| w.kill_tree).collect();
+    let core = Supervisor::new(config.circus.clone(), watchers.clone(), mode, seed);
+    let mut run = Run { core, world: World::new(seed, trouble, kill_tree), told };
+    run.tell(Event::Begin);
+
+    let horizon = run.world.now.after_ms(dice.pick(&[100, 5_000, 100_000]));
+    for _ in 0..dice.pick(&[10, 200, 2_000]) {
+        match dice.upto(99) {
+            0 => run.world.send_to_circusd(Signal::HUP),
+            1 => run.world.send_to_circusd(Signal::USR1),
+            2 if seed.is_multiple_of(4) => run.world.send_to_circusd(Signal::TERM),
+            3..=8 => run.world.kill_any(),
+            9 => run.world.suspend_any(),
+            _ => {}
+        }
+        if !run.step(horizon) {
+            break;
+        }
+    }
+
+    run.world.heal();
+    run.settle("after the faults");
+    let stopping = run.world.exit.is_some();
+    if !stopping {
+        check_settled(&run, &watchers);
+    }
+    run.world.send_to_circusd(Signal::TERM);
+    run.settle("after SIGTERM");
+    assert!(run.world.exit.is_some(), "a stop ends");
+    assert_eq!(run.world.alive(), 0, "nothing is left alive");
+    assert_eq!(run.world.zombies(), 0, "nothing is left unreaped");
+    if let (Mode::Watchers, Some(code), false) = (mode, run.world.exit, stopping) {
+        assert_eq!(code, 0, "stopped on request");
+    }
+    run.world.reports.iter().map(Report::kind).collect()
+}
+
+/// Everything that is to run does.
+fn check_settled(
+    run: &Run,
+    watchers: &[Rc<WatcherSettings>],
+) {
+    assert_eq!(run.world.zombies(), 0, "every zombie is reaped");
+    for (index, watcher) in watchers.iter().enumerate() {
+        let count = run.world.leaders(index as u32);
+        let wanted = watcher.numprocesses as usize;
+        assert!(count <= wanted, "{}: {count} processes of {wanted}", watcher.name);
+        let never_gives_up = watcher.max_restarts == Limit::Never
+            && watcher.max_retry == Limit::Never
+            && watcher.respawn == Respawn::Always
+            && !watcher.oneshot;
+        if never_gives_up && watcher.autostart && !waits(run, watchers, watcher.priority) {
+            assert_eq!(count, wanted, "{} runs as it should", watcher.name);
+        }
+    }
+}
+
+/// A one-shot of higher priority is still at work, as processes live for ever now.
+fn waits(
+    run: &Run,
+    watchers: &[Rc<WatcherSettings>],
+    priority: i32,
+) -> bool {
+    watchers.iter().enumerate().any(|(index, other)| {
+        other.oneshot && other.priority > priority && run.world.leaders(index as u32) > 0
+    })
+}
+
+#[test]
+fn every_schedule_settles_and_every_stop_ends() {
+    if let Ok(seed) = std::env::var("SEED") {
+        let seed = seed.parse().expect("SEED is a number");
+        println!("{}", random_ini(&mut Dice::new(seed)));
+        simulate(seed, true);
+        return;
+    }
+    let count = std::env::var("SEEDS").map_or(SEEDS, |n| n.parse().expect("SEEDS is a number"));
+    let mut failed = Vec::new();
+    let mut kinds = BTreeSet::new();
+    for seed in 0..count {
+        match std::panic::catch_unwind(|| simulate(seed, false)) {
+            Ok(reported) => kinds.extend(reported),
+            Err(_) => failed.push(seed),
+        }
+    }
+    assert!(failed.is_empty(), "run one of these alone, as SEED=…: {failed:?}");
+    for kind in KINDS {
+        assert!(kinds.contains(kind), "no run has led to a report of kind {kind}");
+    }
+}
