@@ -20,10 +20,7 @@ fn every_mistake_of_a_file_is_told_with_its_line() {
     for words in [&[CONFIG][..], &["--check", CONFIG]] {
         let container = Container::with_config_in(&[], &image::circusd(), WRONG, words);
         assert_eq!(container.exit_code(), 2);
-        assert!(
-            container.has_line(&["circus.ini:3", "numprocesses"]),
-            "no suggestion"
-        );
+        assert!(container.has_line(&["circus.ini:3", "numprocesses"]), "no suggestion");
         assert!(container.has_line(&["circus.ini:7", "soon"]));
     }
 }

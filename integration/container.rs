@@ -21,10 +21,7 @@ impl Container {
     /// `docker run -d OPTIONS IMAGE WORDS`.
     #[track_caller]
     pub fn run(options: &[&str], image: &str, words: &[&str]) -> Container {
-        let container = Container {
-            name: unique_name(),
-            config: None,
-        };
+        let container = Container { name: unique_name(), config: None };
         container.launch(options, image, words);
         container
     }
@@ -42,10 +39,7 @@ impl Container {
         let file = image::workshop().join(format!("{name}.ini"));
         fs::write(&file, ini).expect("target/ is writable");
         let volume = format!("{}:{CONFIG}:ro", file.display());
-        let container = Container {
-            name,
-            config: Some(file),
-        };
+        let container = Container { name, config: Some(file) };
         let options = [&["-v", &volume], options].concat();
         container.launch(&options, image, words);
         container
@@ -59,10 +53,7 @@ impl Container {
 
     /// `docker run OPTIONS IMAGE WORDS` to its end: exit code, stdout and stderr apart.
     pub fn to_end(options: &[&str], image: &str, words: &[&str]) -> Ended {
-        let container = Container {
-            name: unique_name(),
-            config: None,
-        };
+        let container = Container { name: unique_name(), config: None };
         let label = label();
         let head = ["run", "--name", &container.name, "--label", &label];
         docker(&[&head, options, &[image], words].concat()).expect("docker was found before")
@@ -80,27 +71,18 @@ impl Container {
 
     /// How many lines of the log are exactly this.
     pub fn count(&self, line: &str) -> usize {
-        self.logs()
-            .lines()
-            .filter(|printed| printed.trim_end() == line)
-            .count()
+        self.logs().lines().filter(|printed| printed.trim_end() == line).count()
     }
 
     /// Is there a line in the log that contains all of these?
     pub fn has_line(&self, words: &[&str]) -> bool {
-        self.logs()
-            .lines()
-            .any(|line| words.iter().all(|word| line.contains(word)))
+        self.logs().lines().any(|line| words.iter().all(|word| line.contains(word)))
     }
 
     /// Waits until the log contains the text.
     #[track_caller]
     pub fn wait_for(&self, text: &str) {
-        wait_until(
-            &format!("the log says {text:?}"),
-            || self.logs(),
-            |log| log.contains(text),
-        );
+        wait_until(&format!("the log says {text:?}"), || self.logs(), |log| log.contains(text));
     }
 
     /// Runs a shell script in the container.
@@ -118,9 +100,7 @@ impl Container {
     /// The pids, in the container, of processes whose command line is exactly this.
     pub fn pids(&self, command_line: &str) -> Vec<u32> {
         let processes = self.processes();
-        let equal = processes
-            .iter()
-            .filter(|process| process.command_line == command_line);
+        let equal = processes.iter().filter(|process| process.command_line == command_line);
         equal.map(|process| process.pid).collect()
     }
 
@@ -128,11 +108,7 @@ impl Container {
     #[track_caller]
     pub fn wait_for_pids(&self, command_line: &str, count: usize) -> Vec<u32> {
         let fact = format!("{count} processes are {command_line:?}");
-        wait_until(
-            &fact,
-            || self.pids(command_line),
-            |pids| pids.len() == count,
-        )
+        wait_until(&fact, || self.pids(command_line), |pids| pids.len() == count)
     }
 
     /// All processes of the container but those of this question.
@@ -142,9 +118,7 @@ impl Container {
         done 2>/dev/null"#;
         let listed = self.sh(script).stdout;
         let all: Vec<Process> = listed.lines().filter_map(Process::parse).collect();
-        all.into_iter()
-            .filter(|process| !process.command_line.contains("/proc/[0-9]*"))
-            .collect()
+        all.into_iter().filter(|process| !process.command_line.contains("/proc/[0-9]*")).collect()
     }
 
     /// Waits until no process of the container is a zombie.
@@ -152,9 +126,7 @@ impl Container {
     pub fn wait_for_no_zombie(&self) {
         let zombies = || -> Vec<Process> {
             let all = self.processes();
-            all.into_iter()
-                .filter(|process| process.state == 'Z')
-                .collect()
+            all.into_iter().filter(|process| process.state == 'Z').collect()
         };
         wait_until("no zombie is left", zombies, Vec::is_empty);
     }
@@ -183,12 +155,8 @@ impl Container {
     #[track_caller]
     pub fn exit_code(&self) -> i32 {
         let state = || self.inspect("{{.State.Status}} {{.State.ExitCode}}");
-        let ended = wait_until("the container has ended", state, |s| {
-            s.starts_with("exited ")
-        });
-        ended["exited ".len()..]
-            .parse()
-            .expect("docker prints a number")
+        let ended = wait_until("the container has ended", state, |s| s.starts_with("exited "));
+        ended["exited ".len()..].parse().expect("docker prints a number")
     }
 
     /// `docker inspect -f FORMAT`.
@@ -225,20 +193,12 @@ impl Process {
         let (pid, rest) = stat.split_once(" (")?;
         let state = rest.rsplit_once(") ")?.1.chars().next()?;
         let command_line = command_line.trim_end().to_owned();
-        Some(Process {
-            pid: pid.parse().ok()?,
-            state,
-            command_line,
-        })
+        Some(Process { pid: pid.parse().ok()?, state, command_line })
     }
 }
 
 /// A name that no other container has.
 pub fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        "circus-test-{}-{}",
-        process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    )
+    format!("circus-test-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }

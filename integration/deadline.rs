@@ -23,10 +23,7 @@ pub fn wait_until<T: Debug>(
         if accept(&answer) {
             return answer;
         }
-        assert!(
-            begin.elapsed() < PATIENCE,
-            "never true: {fact}\nlast seen: {answer:#?}"
-        );
+        assert!(begin.elapsed() < PATIENCE, "never true: {fact}\nlast seen: {answer:#?}");
         thread::sleep(PAUSE);
     }
 }

@@ -27,10 +27,7 @@ pub fn is_here() -> bool {
         answers
     });
     if !here {
-        assert!(
-            env::var_os("CIRCUS_REQUIRE_DOCKER").is_none(),
-            "no Docker engine answers"
-        );
+        assert!(env::var_os("CIRCUS_REQUIRE_DOCKER").is_none(), "no Docker engine answers");
         skipped("no Docker engine answers");
     }
     here
@@ -52,11 +49,7 @@ pub fn docker(args: &[&str]) -> io::Result<Ended> {
 #[track_caller]
 pub fn must(args: &[&str]) -> String {
     let ended = docker(args).expect("docker was found before");
-    assert_eq!(
-        ended.code, 0,
-        "docker {args:?} failed: {}{}",
-        ended.stdout, ended.stderr
-    );
+    assert_eq!(ended.code, 0, "docker {args:?} failed: {}{}", ended.stdout, ended.stderr);
     ended.stdout.trim_end().to_owned()
 }
 

@@ -35,11 +35,7 @@ fn the_exit_code_is_that_of_the_command() {
         let script = format!("exit {code}");
         let ended = Container::to_end(&[], &image::circusd(), &["--", "sh", "-c", &script]);
         assert_eq!(ended.code, code, "{ended:?}");
-        assert_eq!(
-            ended.stdout + &ended.stderr,
-            "",
-            "an ordinary end is not worth a word"
-        );
+        assert_eq!(ended.stdout + &ended.stderr, "", "an ordinary end is not worth a word");
     }
 }
 
@@ -126,10 +122,7 @@ fn behind_another_init_it_forwards_adopts_and_passes_the_code_on() {
     if !docker::is_here() {
         return;
     }
-    let script = format!(
-        "trap 'exit 9' USR1; {}",
-        LEAVES_ORPHANS.replace("exec sleep", "sleep")
-    );
+    let script = format!("trap 'exit 9' USR1; {}", LEAVES_ORPHANS.replace("exec sleep", "sleep"));
     let script = script.replace("sleep infinity", "sleep infinity & wait");
     let words = ["--", "bash", "-c", &script];
     let container = Container::run(&["--init"], &image::circusd(), &words);
@@ -156,11 +149,7 @@ fn in_the_process_namespace_of_another_container_it_adopts_its_own_orphans() {
     second.wait_for_no_zombie();
     let orphans_parent = PARENT_OF_ORPHAN.replace("/comm", "/status | sed -n 's/^Pid:\t//p'");
     let adopter = second.sh(&orphans_parent).stdout;
-    assert_ne!(
-        adopter.trim(),
-        "1",
-        "the first container's circusd adopted the orphan"
-    );
+    assert_ne!(adopter.trim(), "1", "the first container's circusd adopted the orphan");
     assert_ne!(adopter.trim(), "", "the orphan has no parent");
     second.stop(10);
     assert_eq!(first.inspect("{{.State.Running}}"), "true");
@@ -184,36 +173,14 @@ fn the_command_reads_stdin_and_writes_stdout_and_stderr() {
     }
     let label = docker::label();
     let image = image::circusd();
-    let args = [
-        "run",
-        "-i",
-        "--rm",
-        "--label",
-        &label,
-        &image,
-        "--",
-        "sh",
-        "-c",
-        "cat; cat >&2",
-    ];
+    let args = ["run", "-i", "--rm", "--label", &label, &image, "--", "sh", "-c", "cat; cat >&2"];
     let mut command = docker::command(&args);
-    let command = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("docker was found before");
-    child
-        .stdin
-        .take()
-        .expect("it was piped")
-        .write_all(b"line\n")
-        .expect("docker reads");
+    child.stdin.take().expect("it was piped").write_all(b"line\n").expect("docker reads");
     let output = child.wait_with_output().expect("it is our child");
     let ended = docker::Ended::from(output);
-    assert_eq!(
-        (ended.code, &*ended.stdout, &*ended.stderr),
-        (0, "line\n", "")
-    );
+    assert_eq!((ended.code, &*ended.stdout, &*ended.stderr), (0, "line\n", ""));
 }
 
 #[test]
@@ -273,8 +240,5 @@ fn the_version_is_printed_where_nothing_else_exists() {
     }
     let ended = Container::to_end(&[], &image::circusd(), &["--version"]);
     assert_eq!(ended.code, 0);
-    assert!(
-        ended.stdout.contains(env!("CARGO_PKG_VERSION")),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.contains(env!("CARGO_PKG_VERSION")), "{ended:?}");
 }

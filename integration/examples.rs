@@ -14,11 +14,7 @@ fn build(name: &str) -> String {
     let circus = format!("CIRCUS={}", image::circusd());
     let base = format!("BASE={}", image::debian());
     let options = ["--build-arg", &circus, "--build-arg", &base];
-    image::build(
-        &format!("example-{name}"),
-        &format!("examples/{name}"),
-        &options,
-    )
+    image::build(&format!("example-{name}"), &format!("examples/{name}"), &options)
 }
 
 /// Asks the container's published port for `/` until it answers 200; returns the text.
@@ -27,24 +23,15 @@ fn get(container: &Container) -> String {
     let answer = wait_until(
         "the service answers",
         || request(container.name()),
-        |answer| {
-            answer
-                .as_ref()
-                .is_ok_and(|text| text.contains(" 200 OK\r\n"))
-        },
+        |answer| answer.as_ref().is_ok_and(|text| text.contains(" 200 OK\r\n")),
     );
     let answer = answer.expect("only an answer was accepted");
-    answer
-        .split_once("\r\n\r\n")
-        .map_or(String::new(), |(_, body)| body.to_owned())
+    answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned())
 }
 
 fn request(name: &str) -> io::Result<String> {
     let address = must(&["port", name]);
-    let address = address
-        .lines()
-        .next()
-        .and_then(|line| line.rsplit_once(" -> "));
+    let address = address.lines().next().and_then(|line| line.rsplit_once(" -> "));
     let (_, address) = address.ok_or(io::ErrorKind::NotFound)?;
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -67,24 +54,17 @@ fn the_web_stack_serves_heals_and_stops() {
         // Of a service and its own children the service is the oldest.
         let oldest = || {
             let all = container.processes().into_iter();
-            all.filter(|one| one.command_line.contains(service))
-                .map(|one| one.pid)
-                .min()
+            all.filter(|one| one.command_line.contains(service)).map(|one| one.pid).min()
         };
         let before = wait_until("it runs", oldest, Option::is_some);
         container.sh(&format!("kill -9 {}", before.unwrap_or_default()));
-        wait_until("it is replaced", oldest, |pid| {
-            pid.is_some() && *pid != before
-        });
+        wait_until("it is replaced", oldest, |pid| pid.is_some() && *pid != before);
         get(&container);
     }
     container.wait_for_no_zombie();
     let logs = container.logs();
     assert!(logs.contains("GET / "), "nginx logs to stdout");
-    assert!(
-        logs.contains("Ready to accept connections"),
-        "redis logs to stdout"
-    );
+    assert!(logs.contains("Ready to accept connections"), "redis logs to stdout");
     let time = container.stop(10);
     assert!(time.as_secs() < 5, "the stop took {time:?}");
     assert_eq!(container.exit_code(), 0);
@@ -115,10 +95,7 @@ fn a_failed_migration_ends_the_container_with_its_code() {
     let options = ["-e", "DATABASE=/no/such/folder/app.db"];
     let container = Container::run(&options, &image, &[]);
     assert_eq!(container.exit_code(), 3);
-    assert!(
-        !container.logs().contains("serving"),
-        "the server was started"
-    );
+    assert!(!container.logs().contains("serving"), "the server was started");
 }
 
 #[test]
@@ -145,10 +122,7 @@ fn the_image_of_the_program_holds_one_static_file_that_runs() {
     let image = image::build("circus", "", &["-f", file, "--build-arg", &builder]);
     let version = Container::to_end(&[], &image, &["--version"]);
     assert_eq!(version.code, 0, "{version:?}");
-    assert!(
-        version.stdout.contains(env!("CARGO_PKG_VERSION")),
-        "{version:?}"
-    );
+    assert!(version.stdout.contains(env!("CARGO_PKG_VERSION")), "{version:?}");
     let twice = Container::to_end(&[], &image, &["--", "/circusd", "--version"]);
     assert_eq!((twice.code, twice.stdout), (0, version.stdout));
     let size = must(&["image", "inspect", "-f", "{{.Size}}", &image]);

@@ -31,12 +31,7 @@ pub fn services() -> String {
         let base = debian();
         locked(|| {
             if !exists(tag) {
-                build_with(
-                    tag,
-                    "services.Dockerfile",
-                    &project().join("integration"),
-                    &base,
-                );
+                build_with(tag, "services.Dockerfile", &project().join("integration"), &base);
             }
         });
         with_program("services-subject", tag)
@@ -63,10 +58,7 @@ pub fn builder() -> String {
     static MADE: Made = OnceLock::new();
     once(&MADE, || {
         let version = printed("rustc", &["--version"]);
-        let tag = format!(
-            "circus-test/builder:{}",
-            version.split(' ').nth(1).expect("a number")
-        );
+        let tag = format!("circus-test/builder:{}", version.split(' ').nth(1).expect("a number"));
         let base = debian();
         locked(|| {
             if !exists(&tag) {
@@ -84,25 +76,11 @@ pub fn build(name: &str, folder: &str, options: &[&str]) -> String {
     let folder = project().join(folder);
     let folder = folder.to_str().expect("the project's path is text");
     let label = docker::LABEL;
-    let head = [
-        "build",
-        "-q",
-        "--network",
-        "host",
-        "--label",
-        label,
-        "-t",
-        &tag,
-    ];
+    let head = ["build", "-q", "--network", "host", "--label", label, "-t", &tag];
     must(&[&head, options, &[folder]].concat());
     prune(&["--filter", &format!("label={label}")]);
     // A stage is the cache of the next build as long as the sources are the same.
-    prune(&[
-        "--filter",
-        "label=circus-test-stage",
-        "--filter",
-        "until=24h",
-    ]);
+    prune(&["--filter", "label=circus-test-stage", "--filter", "until=24h"]);
     tag
 }
 
@@ -161,40 +139,16 @@ fn make_builder(tag: &str, base: &str) {
         "bin/rustc",
         "lib",
     ]);
-    tar.arg("-C")
-        .arg(project().join("integration"))
-        .arg("builder.Dockerfile");
-    let mut tar = tar
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("tar is there");
+    tar.arg("-C").arg(project().join("integration")).arg("builder.Dockerfile");
+    let mut tar = tar.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("tar is there");
     let stream = tar.stdout.take().expect("it was piped");
     let base = format!("BASE={base}");
-    let args = [
-        "build",
-        "-q",
-        "--network",
-        "host",
-        "--build-arg",
-        &base,
-        "-t",
-        tag,
-    ];
+    let args = ["build", "-q", "--network", "host", "--build-arg", &base, "-t", tag];
     let rest = ["-f", "builder.Dockerfile", "-"];
-    let built = docker::command(&[&args[..], &rest].concat())
-        .stdin(stream)
-        .output();
+    let built = docker::command(&[&args[..], &rest].concat()).stdin(stream).output();
     let built = built.expect("docker was found before");
-    assert!(
-        tar.wait().is_ok_and(|status| status.success()),
-        "tar failed"
-    );
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
+    assert!(tar.wait().is_ok_and(|status| status.success()), "tar failed");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
 }
 
 fn build_with(tag: &str, dockerfile: &str, context: &Path, base: &str) {
@@ -226,9 +180,7 @@ fn exists(tag: &str) -> bool {
 fn locked(make: impl FnOnce()) {
     let file = File::create(env::temp_dir().join("circus-test.lock")).expect("/tmp is writable");
     let lock = Flock::lock(file, FlockArg::LockExclusive);
-    let lock = lock
-        .map_err(|(_, errno)| errno)
-        .expect("a file can be locked");
+    let lock = lock.map_err(|(_, errno)| errno).expect("a file can be locked");
     make();
     drop(lock);
 }
@@ -240,14 +192,10 @@ fn once(made: &Made, make: impl FnOnce() -> String) -> String {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(make));
         result.map_err(|_| "this image could not be made".to_owned())
     });
-    made.clone()
-        .expect("the first test that needed it says why")
+    made.clone().expect("the first test that needed it says why")
 }
 
 fn printed(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .expect("the toolchain is there");
+    let output = Command::new(program).args(args).output().expect("the toolchain is there");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

@@ -3,6 +3,8 @@
 //! Needs a Docker engine on this machine; without one every test says that it was skipped.
 //! `CIRCUS_REQUIRE_DOCKER=1` makes that a failure. `CIRCUSD=FILE` tests another static binary.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
+
 mod container;
 mod deadline;
 mod docker;

@@ -87,10 +87,7 @@ fn with_its_descriptors_closed_the_watchers_run() {
     let container = Container::with_config_in(&options, &image::circusd(), ini, &words);
     let pids = container.wait_for_pids("sleep 1001", 1);
     // A closed descriptor that the next open took would be written to as if it were the log.
-    let open = container.sh(&format!(
-        "for n in 0 1 2; do readlink /proc/{}/fd/$n; done",
-        pids[0]
-    ));
+    let open = container.sh(&format!("for n in 0 1 2; do readlink /proc/{}/fd/$n; done", pids[0]));
     assert_eq!(open.stdout.replace("/dev/null\n", ""), "", "{open:?}");
     container.stop(10);
     assert_eq!(container.exit_code(), 0);

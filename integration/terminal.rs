@@ -30,16 +30,7 @@ impl Terminal {
         let [input, output] = [&pty.slave, &pty.slave].map(|end| end.try_clone());
         // The docker client must own the terminal, else it is not told about a new window size.
         let client = Command::new("setsid")
-            .args([
-                "--ctty",
-                "docker",
-                "run",
-                "-it",
-                "--name",
-                &name,
-                "--label",
-                &label(),
-            ])
+            .args(["--ctty", "docker", "run", "-it", "--name", &name, "--label", &label()])
             .arg(image)
             .args(words)
             .stdin(Stdio::from(input.expect("a descriptor can be copied")))
@@ -49,25 +40,13 @@ impl Terminal {
             .expect("setsid is there");
         let keyboard = File::from(pty.master);
         let screen = Arc::new(Mutex::new(Vec::new()));
-        read_all(
-            keyboard.try_clone().expect("a descriptor can be copied"),
-            screen.clone(),
-        );
-        Terminal {
-            name,
-            client,
-            keyboard,
-            screen,
-            device,
-            seen: 0,
-        }
+        read_all(keyboard.try_clone().expect("a descriptor can be copied"), screen.clone());
+        Terminal { name, client, keyboard, screen, device, seen: 0 }
     }
 
     /// Types these characters.
     pub fn keys(&mut self, text: &str) {
-        self.keyboard
-            .write_all(text.as_bytes())
-            .expect("the terminal is open");
+        self.keyboard.write_all(text.as_bytes()).expect("the terminal is open");
     }
 
     /// Types a command and waits for what it prints. The text must not be part of the command,
@@ -94,14 +73,9 @@ impl Terminal {
     /// Gives the terminal another size.
     pub fn resize(&mut self, rows: u32, columns: u32) {
         let mut stty = Command::new("stty");
-        stty.arg("-F")
-            .arg(&self.device)
-            .args(["rows", &rows.to_string()]);
+        stty.arg("-F").arg(&self.device).args(["rows", &rows.to_string()]);
         stty.args(["cols", &columns.to_string()]);
-        assert!(
-            stty.status().is_ok_and(|status| status.success()),
-            "stty failed"
-        );
+        assert!(stty.status().is_ok_and(|status| status.success()), "stty failed");
     }
 
     /// Waits until the container has ended; the exit code that the docker client passes on.
@@ -117,20 +91,14 @@ impl Terminal {
 
     /// What was printed so far.
     fn screen(&self) -> Vec<u8> {
-        self.screen
-            .lock()
-            .expect("the reader does not panic")
-            .clone()
+        self.screen.lock().expect("the reader does not panic").clone()
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         if thread::panicking() {
-            println!(
-                "--- screen\n{}\n---",
-                String::from_utf8_lossy(&self.screen())
-            );
+            println!("--- screen\n{}\n---", String::from_utf8_lossy(&self.screen()));
         }
         let _ = docker(&["rm", "-f", "-v", &self.name]);
         let _ = self.client.kill();

@@ -21,10 +21,7 @@ fn a_killed_process_is_replaced_and_the_others_stay() {
     container.sh(&format!("kill -9 {}", before[1]));
     let healed = |pids: &Vec<u32>| pids.len() == 3 && !pids.contains(&before[1]);
     let after = wait_until("it is replaced", || container.pids("sleep 1001"), healed);
-    assert!(
-        after.contains(&before[0]) && after.contains(&before[2]),
-        "{before:?} {after:?}"
-    );
+    assert!(after.contains(&before[0]) && after.contains(&before[2]), "{before:?} {after:?}");
     container.wait_for("SIGKILL");
     container.wait_for_no_zombie();
 }
@@ -76,11 +73,7 @@ graceful_timeout = 600
     let container = Container::with_config(&[], ini);
     container.wait_for("slow is up");
     container.kill("TERM");
-    wait_until(
-        "it was told",
-        || container.count("slow got TERM"),
-        |count| *count > 0,
-    );
+    wait_until("it was told", || container.count("slow got TERM"), |count| *count > 0);
     container.kill("TERM");
     assert_eq!(container.exit_code(), 0);
 }
@@ -111,17 +104,9 @@ forward_signals = USR1, WINCH>RTMIN+3
     let container = Container::with_config(&[], ini);
     wait_until("it is up", || container.count("up"), |count| *count == 1);
     container.kill("USR1");
-    wait_until(
-        "USR1 arrives",
-        || container.count("got USR1"),
-        |count| *count == 1,
-    );
+    wait_until("USR1 arrives", || container.count("got USR1"), |count| *count == 1);
     container.kill("WINCH");
-    wait_until(
-        "RTMIN+3 arrives",
-        || container.count("got RT"),
-        |count| *count == 1,
-    );
+    wait_until("RTMIN+3 arrives", || container.count("got RT"), |count| *count == 1);
 }
 
 #[test]
@@ -186,28 +171,15 @@ cmd = bash -c 'grep -sx sleep /proc/[0-9]*/comm; echo up; sleep 900 & setsid sle
 "#;
     let container = Container::with_config(&[], ini);
     for round in 1..=3 {
-        wait_until(
-            "it is up",
-            || container.count("up"),
-            |count| *count == round,
-        );
+        wait_until("it is up", || container.count("up"), |count| *count == round);
         let sleep = container.wait_for_pids("sleep 900", 1);
         container.wait_for_pids("sleep 901", 1);
-        let shell = format!(
-            "kill -9 $(sed -n 's/^PPid:[[:space:]]*//p' /proc/{}/status)",
-            sleep[0]
-        );
+        let shell =
+            format!("kill -9 $(sed -n 's/^PPid:[[:space:]]*//p' /proc/{}/status)", sleep[0]);
         assert_eq!(container.sh(&shell).code, 0);
     }
-    wait_until(
-        "it is up again",
-        || container.count("up"),
-        |count| *count == 4,
-    );
-    assert!(
-        !container.logs().contains("comm:sleep"),
-        "an old sleep was still there"
-    );
+    wait_until("it is up again", || container.count("up"), |count| *count == 4);
+    assert!(!container.logs().contains("comm:sleep"), "an old sleep was still there");
     container.wait_for_pids("sleep 900", 1);
     container.wait_for_pids("sleep 901", 1);
 }

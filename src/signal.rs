@@ -13,8 +13,8 @@ const RTMAX: u8 = 64;
 /// Names without `SIG`, by number.
 const NAMES: [&str; 32] = [
     "", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU",
-    "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
 /// Other names for the same numbers.
@@ -89,7 +89,7 @@ fn real_time(base: u8, offset: &str, sign: char) -> Option<Signal> {
         None => return None,
     };
     let number = i64::from(base) + if sign == '+' { offset } else { -offset };
-    (i64::from(RTMIN)..=i64::from(RTMAX)).contains(&number).then(|| Signal(number as u8))
+    (i64::from(RTMIN)..=i64::from(RTMAX)).contains(&number).then_some(Signal(number as u8))
 }
 
 impl fmt::Display for Signal {
@@ -111,9 +111,14 @@ mod tests {
 
     #[test]
     fn names_and_numbers_in_every_spelling_are_understood() {
-        for (text, number) in
-            [("TERM", 15), ("sigterm", 15), ("9", 9), ("SIGRTMIN+2", 36), ("rtmax-1", 63), ("CLD", 17)]
-        {
+        for (text, number) in [
+            ("TERM", 15),
+            ("sigterm", 15),
+            ("9", 9),
+            ("SIGRTMIN+2", 36),
+            ("rtmax-1", 63),
+            ("CLD", 17),
+        ] {
             assert_eq!(Signal::parse(text).map(Signal::number), Some(number), "{text}");
         }
         for text in ["", "0", "65", "FOO", "SIG", "RTMIN+31", "RTMIN-1", "RTMAX+1", "-15"] {

@@ -1,5 +1,7 @@
 //! The configurations with which Circus was recorded: each loads, or has exactly these mistakes.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
+
 use circus::config::{Source, load};
 
 const PAGE: &str = include_str!("../docs/differences.md");
@@ -55,22 +57,15 @@ const MISTAKES: [(&str, &[(u32, &str)]); 5] = [
 #[test]
 fn every_recorded_configuration_loads_or_has_exactly_the_listed_mistakes() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/circus");
-    let environment: Vec<_> = [
-        ("HOME", "/tmp/example"),
-        ("LANG", "C.UTF-8"),
-        ("PATH", "/bin"),
-    ]
-    .map(|(name, value)| (Box::from(name.as_bytes()), Box::from(value.as_bytes())))
-    .into();
+    let environment: Vec<_> = [("HOME", "/tmp/example"), ("LANG", "C.UTF-8"), ("PATH", "/bin")]
+        .map(|(name, value)| (Box::from(name.as_bytes()), Box::from(value.as_bytes())))
+        .into();
     let mut seen = 0;
     let mut wrong = Vec::new();
     for entry in std::fs::read_dir(directory).expect("the examples are there") {
         let path = entry.expect("the examples are readable").path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .expect("a plain name")
-            .to_owned();
+        let name =
+            path.file_name().and_then(|name| name.to_str()).expect("a plain name").to_owned();
         if !name.ends_with(".ini") {
             continue;
         }

@@ -1,6 +1,8 @@
 //! Recorded ini texts and what Circus made of them, against ours. Where we differ on purpose the
 //! record stands in `DIFFERENT` with the number of the line in `docs/differences.md`.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
+
 use circus::config::settings::{Config, Limit, ResourceLimit, Respawn, Variable, WatcherSettings};
 use circus::config::{Source, load};
 use serde_json::{Map, Value};
@@ -64,11 +66,7 @@ impl Source for Recorded<'_> {
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
-        if pattern == "inc.d/*.ini" {
-            vec!["inc.d/a.ini".to_owned()]
-        } else {
-            Vec::new()
-        }
+        if pattern == "inc.d/*.ini" { vec!["inc.d/a.ini".to_owned()] } else { Vec::new() }
     }
 
     fn current_dir(&self) -> String {
@@ -97,10 +95,7 @@ fn ours(ini: &str, included: &str) -> Result<Config, Vec<String>> {
 #[test]
 fn every_recorded_configuration_gives_what_circus_made_of_it_or_a_listed_difference() {
     let mut wrong = Vec::new();
-    for (number, line) in include_str!("data/circus/config-parse.jsonl")
-        .lines()
-        .enumerate()
-    {
+    for (number, line) in include_str!("data/circus/config-parse.jsonl").lines().enumerate() {
         let record: Value = serde_json::from_str(line).expect("a record is JSON");
         let Some(ini) = record["ini"].as_str() else {
             continue;
@@ -122,10 +117,7 @@ fn every_recorded_configuration_gives_what_circus_made_of_it_or_a_listed_differe
 #[test]
 fn what_is_not_refused_means_the_same() {
     let mut compared = 0;
-    for (number, line) in include_str!("data/circus/config-parse.jsonl")
-        .lines()
-        .enumerate()
-    {
+    for (number, line) in include_str!("data/circus/config-parse.jsonl").lines().enumerate() {
         let record: Value = serde_json::from_str(line).expect("a record is JSON");
         let (Some(ini), Some(theirs)) = (record["ini"].as_str(), record.get("result")) else {
             continue;
@@ -133,26 +125,17 @@ fn what_is_not_refused_means_the_same() {
         let Err(mistakes) = ours(ini, INCLUDED) else {
             continue;
         };
-        let (ini, included) = (
-            without(ini, "t.ini", &mistakes),
-            without(INCLUDED, "inc.d/a.ini", &mistakes),
-        );
+        let (ini, included) =
+            (without(ini, "t.ini", &mistakes), without(INCLUDED, "inc.d/a.ini", &mistakes));
         let Ok(config) = ours(&ini, &included) else {
             continue;
         };
         let none = Vec::new();
         for theirs in theirs["watchers"].as_array().unwrap_or(&none) {
             let theirs = theirs.as_object().expect("a watcher is an object");
-            let watcher = config
-                .watchers
-                .iter()
-                .find(|watcher| theirs["name"] == *watcher.name);
+            let watcher = config.watchers.iter().find(|watcher| theirs["name"] == *watcher.name);
             if let Some(watcher) = watcher {
-                assert_eq!(
-                    same_options(theirs, watcher),
-                    Ok(()),
-                    "record {number}: {ini}"
-                );
+                assert_eq!(same_options(theirs, watcher), Ok(()), "record {number}: {ini}");
                 compared += 1;
             }
         }
@@ -164,11 +147,7 @@ fn what_is_not_refused_means_the_same() {
 fn without(text: &str, file: &str, mistakes: &[String]) -> String {
     let lines = text.lines().zip(1..).map(|(line, number)| {
         let place = format!("{file}:{number}: ");
-        if mistakes.iter().any(|mistake| mistake.starts_with(&place)) {
-            ""
-        } else {
-            line
-        }
+        if mistakes.iter().any(|mistake| mistake.starts_with(&place)) { "" } else { line }
     });
     lines.collect::<Vec<&str>>().join("\n")
 }
@@ -179,10 +158,7 @@ fn every_listed_difference_is_explained() {
     for (record, numbers, _) in DIFFERENT {
         assert!(!numbers.is_empty(), "record {record}");
         for number in numbers {
-            assert!(
-                page.contains(&format!("| {number} |")),
-                "record {record}: {number}"
-            );
+            assert!(page.contains(&format!("| {number} |")), "record {record}: {number}");
         }
     }
 }
@@ -195,9 +171,7 @@ fn differs_as_listed(
         Ok(_) if expected.is_empty() => Ok(()),
         Ok(_) => Err("loads".to_owned()),
         Err(mistakes) => {
-            let all = expected
-                .iter()
-                .all(|text| mistakes.iter().any(|one| one.contains(text)));
+            let all = expected.iter().all(|text| mistakes.iter().any(|one| one.contains(text)));
             match all && mistakes.len() == expected.len() {
                 true => Ok(()),
                 false => Err(format!("other mistakes: {mistakes:#?}")),
@@ -217,26 +191,14 @@ fn same(record: &Value, result: &Result<Config, Vec<String>>) -> Result<(), Stri
 
 fn same_config(theirs: &Value, ours: &Config) -> Result<(), String> {
     let circus = &theirs["circus"];
-    equal(
-        "circus umask",
-        &circus["umask"],
-        ours.circus.umask.map(Value::from),
-    )?;
-    equal(
-        "circus pidfile",
-        &circus["pidfile"],
-        ours.circus.pidfile.as_deref().map(Value::from),
-    )?;
+    equal("circus umask", &circus["umask"], ours.circus.umask.map(Value::from))?;
+    equal("circus pidfile", &circus["pidfile"], ours.circus.pidfile.as_deref().map(Value::from))?;
     let warmup = (ours.circus.warmup_delay_ms > 0).then(|| seconds(ours.circus.warmup_delay_ms));
     equal("circus warmup_delay", &circus["warmup_delay"], warmup)?;
     let none = Vec::new();
     let watchers = theirs["watchers"].as_array().unwrap_or(&none);
     if watchers.len() != ours.watchers.len() {
-        return Err(format!(
-            "{} watchers, not {}",
-            ours.watchers.len(),
-            watchers.len()
-        ));
+        return Err(format!("{} watchers, not {}", ours.watchers.len(), watchers.len()));
     }
     for (theirs, ours) in watchers.iter().zip(&ours.watchers) {
         let theirs = theirs.as_object().expect("a watcher is an object");
@@ -251,11 +213,7 @@ fn equal(what: &str, theirs: &Value, ours: Option<Value>) -> Result<(), String> 
         (Some(theirs), Some(ours)) => theirs == ours,
         (_, _) => *theirs == ours,
     };
-    if same {
-        Ok(())
-    } else {
-        Err(format!("{what} is {ours}, in Circus {theirs}"))
-    }
+    if same { Ok(()) } else { Err(format!("{what} is {ours}, in Circus {theirs}")) }
 }
 
 fn seconds(milliseconds: u64) -> Value {
@@ -284,31 +242,16 @@ fn same_options(theirs: &Map<String, Value>, ours: &WatcherSettings) -> Result<(
         ("args", text(&ours.args)),
         ("executable", ours.executable.as_deref().map(Value::from)),
         ("working_dir", ours.working_dir.as_deref().map(Value::from)),
-        (
-            "numprocesses",
-            (ours.numprocesses != 1).then(|| Value::from(ours.numprocesses)),
-        ),
-        (
-            "priority",
-            (ours.priority != 0).then(|| Value::from(ours.priority)),
-        ),
-        (
-            "graceful_timeout",
-            (grace != 30_000).then(|| seconds(grace)),
-        ),
+        ("numprocesses", (ours.numprocesses != 1).then(|| Value::from(ours.numprocesses))),
+        ("priority", (ours.priority != 0).then(|| Value::from(ours.priority))),
+        ("graceful_timeout", (grace != 30_000).then(|| seconds(grace))),
         ("warmup_delay", (warmup != 0).then(|| seconds(warmup))),
-        (
-            "max_retry",
-            (ours.max_retry != default_retry).then_some(retry),
-        ),
+        ("max_retry", (ours.max_retry != default_retry).then_some(retry)),
         ("stop_signal", (signal != 15).then(|| Value::from(signal))),
         ("send_hup", on(ours.send_hup)),
         ("shell", on(ours.shell)),
         ("singleton", on(ours.singleton)),
-        (
-            "respawn",
-            (ours.respawn != Respawn::Always).then(|| Value::from(false)),
-        ),
+        ("respawn", (ours.respawn != Respawn::Always).then(|| Value::from(false))),
         ("rlimits", rlimits(&ours.rlimits)),
     ];
     for (key, own) in own {
@@ -318,17 +261,9 @@ fn same_options(theirs: &Map<String, Value>, ours: &WatcherSettings) -> Result<(
             continue;
         }
         // Names of limits are recorded in the case in which they are written.
-        let folded = recorded
-            .as_object()
-            .filter(|_| key == "rlimits")
-            .map(|limits| {
-                Value::Object(
-                    limits
-                        .iter()
-                        .map(|(name, v)| (name.to_lowercase(), v.clone()))
-                        .collect(),
-                )
-            });
+        let folded = recorded.as_object().filter(|_| key == "rlimits").map(|limits| {
+            Value::Object(limits.iter().map(|(name, v)| (name.to_lowercase(), v.clone())).collect())
+        });
         equal(key, folded.as_ref().unwrap_or(recorded), own)?;
     }
     Ok(())
@@ -342,39 +277,26 @@ fn rlimits(limits: &[ResourceLimit]) -> Option<Value> {
         other => panic!("no record has limit {other}"),
     };
     let value = |value: Option<u64>| value.map_or(Value::from(-1), Value::from);
-    let all: Map<String, Value> = limits
-        .iter()
-        .map(|limit| (name(limit.resource).to_owned(), value(limit.value)))
-        .collect();
+    let all: Map<String, Value> =
+        limits.iter().map(|limit| (name(limit.resource).to_owned(), value(limit.value))).collect();
     (!all.is_empty()).then_some(Value::Object(all))
 }
 
 /// Circus replaces `$NAME` only when a process starts, so this is done here to its record first.
 fn same_environment(theirs: &Map<String, Value>, ours: &WatcherSettings) -> Result<(), String> {
-    let recorded = theirs["env"]
-        .as_object()
-        .expect("an environment is an object");
+    let recorded = theirs["env"].as_object().expect("an environment is an object");
     let mut recorded: Vec<(String, String)> = recorded
         .iter()
         .filter(|(name, _)| *name != "__name__")
         .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
         .map(|(name, value)| {
-            (
-                name,
-                value
-                    .replace("$PATH", "/usr/bin:/bin")
-                    .replace("$GLOB", "fromos"),
-            )
+            (name, value.replace("$PATH", "/usr/bin:/bin").replace("$GLOB", "fromos"))
         })
         .collect();
     recorded.sort();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let own: Vec<(String, String)> = ours
-        .environment
-        .set
-        .iter()
-        .map(|(name, value)| (text(name), text(value)))
-        .collect();
+    let own: Vec<(String, String)> =
+        ours.environment.set.iter().map(|(name, value)| (text(name), text(value))).collect();
     if own == recorded {
         return Ok(());
     }

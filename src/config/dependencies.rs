@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 /// The names in a value; `name:started` is `name` unless there is a watcher that is called so.
 pub fn names(text: &str, is_known: impl Fn(&str) -> bool) -> Vec<&str> {
-    let items = text
-        .split([',', '\n'])
-        .map(str::trim)
-        .filter(|item| !item.is_empty());
+    let items = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty());
     items
         .map(|item| match item.rsplit_once(':') {
             Some((name, "started")) if !is_known(item) => name.trim_end(),
@@ -42,10 +39,7 @@ pub fn circles<'a>(needs: &BTreeMap<&'a str, Vec<&'a str>>) -> Vec<Vec<&'a str>>
                 }
                 Some(true) => {}
                 Some(false) => {
-                    let from = path
-                        .iter()
-                        .position(|(on_path, _)| on_path == need)
-                        .unwrap_or(0);
+                    let from = path.iter().position(|(on_path, _)| on_path == need).unwrap_or(0);
                     let mut circle: Vec<&str> = path[from..].iter().map(|(on, _)| *on).collect();
                     circle.push(need);
                     circles.push(circle);
@@ -69,21 +63,12 @@ mod tests {
             ("d", vec![]),
             ("self", vec!["self"]),
         ]);
-        assert_eq!(
-            circles(&needs),
-            [vec!["a", "b", "c", "a"], vec!["self", "self"]]
-        );
+        assert_eq!(circles(&needs), [vec!["a", "b", "c", "a"], vec!["self", "self"]]);
     }
 
     #[test]
     fn a_name_may_say_that_less_is_enough() {
-        assert_eq!(
-            names("db:started, a b\n cache", |_| false),
-            ["db", "a b", "cache"]
-        );
-        assert_eq!(
-            names("db:started", |name| name == "db:started"),
-            ["db:started"]
-        );
+        assert_eq!(names("db:started, a b\n cache", |_| false), ["db", "a b", "cache"]);
+        assert_eq!(names("db:started", |name| name == "db:started"), ["db:started"]);
     }
 }

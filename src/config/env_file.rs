@@ -23,10 +23,7 @@ pub fn parse(content: &[u8]) -> Result<Vec<Variable>, String> {
         let Some(equals) = equals.filter(|at| *at > 0) else {
             return Err(format!("its line {number} is not NAME=value"));
         };
-        let (name, value) = (
-            line[..equals].trim_ascii_end(),
-            line[equals + 1..].trim_ascii(),
-        );
+        let (name, value) = (line[..equals].trim_ascii_end(), line[equals + 1..].trim_ascii());
         if name.iter().any(u8::is_ascii_whitespace) {
             return Err(format!("the name in its line {number} has blanks"));
         }
@@ -55,25 +52,15 @@ mod tests {
             .expect("valid")
             .into_iter()
             .map(|(name, value)| {
-                format!(
-                    "{}={}",
-                    name.escape_ascii(),
-                    String::from_utf8_lossy(&value)
-                )
+                format!("{}={}", name.escape_ascii(), String::from_utf8_lossy(&value))
             })
             .collect();
-        assert_eq!(
-            shown,
-            ["A=1", "B=two words", "C=x=y", "D=$z", "E=", "exported=1"]
-        );
+        assert_eq!(shown, ["A=1", "B=two words", "C=x=y", "D=$z", "E=", "exported=1"]);
     }
 
     #[test]
     fn a_bad_line_is_named_but_not_shown() {
-        assert_eq!(
-            parse(b"A=1\nsecret\n"),
-            Err("its line 2 is not NAME=value".to_owned())
-        );
+        assert_eq!(parse(b"A=1\nsecret\n"), Err("its line 2 is not NAME=value".to_owned()));
         assert!(parse(b"=x").is_err() && parse(b"A B=1").is_err() && parse(b"A=\0").is_err());
     }
 }

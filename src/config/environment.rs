@@ -109,10 +109,8 @@ impl<'a> Environments<'a> {
     pub fn sections_of(&self, watcher: &str) -> Vec<usize> {
         let mut sections = self.by_name.get(watcher).cloned().unwrap_or_default();
         let name: Vec<char> = watcher.chars().collect();
-        let matching = self
-            .by_pattern
-            .iter()
-            .filter(|(text, _)| pattern::matches_characters(text, &name));
+        let matching =
+            self.by_pattern.iter().filter(|(text, _)| pattern::matches_characters(text, &name));
         sections.extend(matching.map(|(_, section)| *section));
         sections.sort_unstable();
         sections.dedup();
@@ -147,20 +145,14 @@ impl<'a> Environments<'a> {
             inherit: !recipe.bare,
             from_files: recipe.from_files,
             masked: secret.map(|(name, _)| name.clone()).collect(),
-            set: set
-                .into_iter()
-                .map(|(name, (value, _))| (name, value))
-                .collect(),
+            set: set.into_iter().map(|(name, (value, _))| (name, value)).collect(),
         };
         let settings = match self.shared.get(&settings) {
             Some(shared) => shared.clone(),
             None => Rc::new(settings),
         };
         self.shared.insert(settings.clone());
-        Environment {
-            settings,
-            layer: Rc::new(layer),
-        }
+        Environment { settings, layer: Rc::new(layer) }
     }
 
     fn assign_files(&self, set: &mut Set, recipe: &Recipe) -> Result<(), Unavailable> {
@@ -173,10 +165,7 @@ impl<'a> Environments<'a> {
                     let text = format!(
                         "cannot read {path}: {reason}; write `?{path}` if it may be missing"
                     );
-                    return Err(Unavailable {
-                        option: "env_file",
-                        text,
-                    });
+                    return Err(Unavailable { option: "env_file", text });
                 }
             };
             let variables = env_file::parse(&content).map_err(|reason| Unavailable {
@@ -202,21 +191,16 @@ impl<'a> Environments<'a> {
         };
         // A source looks for patterns in one directory only.
         let versions = self.source.glob(&format!("{root}/lib/python{version}"));
-        let modules: Vec<String> = versions
-            .iter()
-            .map(|directory| format!("{directory}/site-packages"))
-            .collect();
-        let path = self
-            .value(set, recipe, b"PATH")
-            .unwrap_or(b"/bin:/usr/bin".to_vec());
+        let modules: Vec<String> =
+            versions.iter().map(|directory| format!("{directory}/site-packages")).collect();
+        let path = self.value(set, recipe, b"PATH").unwrap_or(b"/bin:/usr/bin".to_vec());
         let path = [root.as_bytes(), b"/bin:", &path].concat();
         set.insert(b"PATH"[..].into(), (path.into(), false));
         set.insert(b"VIRTUAL_ENV"[..].into(), (root.into_bytes().into(), false));
         if !modules.is_empty() {
             let mut all = modules.join(":").into_bytes();
-            if let Some(before) = self
-                .value(set, recipe, b"PYTHONPATH")
-                .filter(|text| !text.is_empty())
+            if let Some(before) =
+                self.value(set, recipe, b"PYTHONPATH").filter(|text| !text.is_empty())
             {
                 all.push(b':');
                 all.extend(before);
@@ -234,15 +218,11 @@ impl<'a> Environments<'a> {
         let mut names: BTreeSet<Box<[u8]>> = inherited.map(|(name, _)| name.clone()).collect();
         names.extend(set.keys().cloned());
         for file_name in &names {
-            let Some(name) = file_name
-                .strip_suffix(b"_FILE")
-                .filter(|name| !name.is_empty())
+            let Some(name) = file_name.strip_suffix(b"_FILE").filter(|name| !name.is_empty())
             else {
                 continue;
             };
-            let path = self
-                .value(set, recipe, file_name)
-                .filter(|path| !path.is_empty());
+            let path = self.value(set, recipe, file_name).filter(|path| !path.is_empty());
             let Some(path) = path.filter(|_| !names.contains(name)) else {
                 continue;
             };
@@ -269,9 +249,6 @@ impl<'a> Environments<'a> {
 
 fn assign(set: &mut Set, assigned: &[Assigned]) {
     for variable in assigned {
-        set.insert(
-            variable.name.clone(),
-            (variable.value.clone(), variable.secret),
-        );
+        set.insert(variable.name.clone(), (variable.value.clone(), variable.secret));
     }
 }

@@ -69,42 +69,29 @@ pub struct Known {
 impl Layer {
     /// A layer on top of another.
     pub fn over(outer: Rc<Layer>) -> Layer {
-        Layer {
-            outer: Some(outer),
-            by_folded: BTreeMap::new(),
-        }
+        Layer { outer: Some(outer), by_folded: BTreeMap::new() }
     }
 
     /// Sets a variable; later ones win.
     pub fn set(&mut self, name: &[u8], value: &[u8], secret: bool) {
         let known = self.by_folded.entry(name.to_ascii_lowercase()).or_default();
         known.retain(|other| &*other.name != name);
-        known.push(Known {
-            name: name.into(),
-            value: value.into(),
-            secret,
-        });
+        known.push(Known { name: name.into(), value: value.into(), secret });
     }
 
     /// The variable of exactly this name.
     pub fn exact(&self, name: &[u8]) -> Option<&Known> {
         let folded = name.to_ascii_lowercase();
         self.layers().find_map(|layer| {
-            layer
-                .by_folded
-                .get(&folded)?
-                .iter()
-                .find(|known| &*known.name == name)
+            layer.by_folded.get(&folded)?.iter().find(|known| &*known.name == name)
         })
     }
 
     /// The variable of this name, else of this name in another case.
     pub fn find(&self, name: &[u8]) -> Option<&Known> {
         let folded = name.to_ascii_lowercase();
-        self.exact(name).or_else(|| {
-            self.layers()
-                .find_map(|layer| layer.by_folded.get(&folded)?.last())
-        })
+        self.exact(name)
+            .or_else(|| self.layers().find_map(|layer| layer.by_folded.get(&folded)?.last()))
     }
 
     fn layers(&self) -> impl Iterator<Item = &Layer> {
@@ -112,9 +99,7 @@ impl Layer {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        let known = self
-            .layers()
-            .flat_map(|layer| layer.by_folded.values().flatten());
+        let known = self.layers().flat_map(|layer| layer.by_folded.values().flatten());
         known.filter_map(|known| std::str::from_utf8(&known.name).ok())
     }
 }
@@ -151,11 +136,7 @@ impl Scope<'_> {
         if expanded.bytes.len() > VALUE_BYTES_MAX {
             mistakes.push("is longer than 1 MiB with its variables replaced".to_owned());
         }
-        if mistakes.is_empty() {
-            Ok(expanded)
-        } else {
-            Err(mistakes)
-        }
+        if mistakes.is_empty() { Ok(expanded) } else { Err(mistakes) }
     }
 
     /// The text uses a variable of the environment that is not set.
@@ -232,9 +213,7 @@ impl Scope<'_> {
             None => (rest, None),
         };
         if name.is_empty() || !name.bytes().all(is_name_byte) {
-            return Err(format!(
-                "`{name}` is no name of a variable; write `$(circus.env.NAME)`"
-            ));
+            return Err(format!("`{name}` is no name of a variable; write `$(circus.env.NAME)`"));
         }
         match (self.variables.find(name.as_bytes()), default) {
             (Some(known), None) => out.append(known),
@@ -266,11 +245,7 @@ impl Scope<'_> {
         if let Some(first) = mistakes.into_iter().next() {
             return Err(first);
         }
-        let shown = if inner.bytes == path.as_bytes() {
-            path
-        } else {
-            "the file"
-        };
+        let shown = if inner.bytes == path.as_bytes() { path } else { "the file" };
         let path = String::from_utf8(inner.bytes).map_err(|_| "names a file that is not UTF-8")?;
         let content = content_of(self.source, &joined(self.directory, &path))
             .map_err(|reason| format!("cannot read {shown}: {reason}"))?;
@@ -363,8 +338,7 @@ fn closed_length(text: &str) -> Option<usize> {
 
 fn strip_folded<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let head = text.get(..prefix.len())?;
-    head.eq_ignore_ascii_case(prefix)
-        .then(|| &text[prefix.len()..])
+    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
 }
 
 fn is_name_byte(byte: u8) -> bool {
@@ -398,18 +372,13 @@ mod tests {
             dollar_names,
             at_spawn: Some(crate::config::program::is_spawn_variable),
         };
-        scope
-            .expand(text)
-            .map(|expanded| String::from_utf8(expanded.bytes).expect("text"))
+        scope.expand(text).map(|expanded| String::from_utf8(expanded.bytes).expect("text"))
     }
 
     #[test]
     fn variables_are_found_in_both_spellings_and_any_case() {
         let text = "a $(circus.env.HOME) ((circus.env.home)) $(CIRCUS.Env.home) ${HOME} $HOME";
-        assert_eq!(
-            expand(text, false).as_deref(),
-            Ok("a /home /home /home ${HOME} $HOME")
-        );
+        assert_eq!(expand(text, false).as_deref(), Ok("a /home /home /home ${HOME} $HOME"));
     }
 
     #[test]
@@ -434,14 +403,8 @@ mod tests {
 
     #[test]
     fn what_a_variable_brings_in_is_not_expanded_again() {
-        assert_eq!(
-            expand("$MONEY", true).as_deref(),
-            Ok("$HOME $(circus.env.HOME)")
-        );
-        assert_eq!(
-            expand("$(circus.env.MONEY)", true).as_deref(),
-            Ok("$HOME $(circus.env.HOME)")
-        );
+        assert_eq!(expand("$MONEY", true).as_deref(), Ok("$HOME $(circus.env.HOME)"));
+        assert_eq!(expand("$(circus.env.MONEY)", true).as_deref(), Ok("$HOME $(circus.env.HOME)"));
         assert_eq!(
             expand("$HOME:$NOPE:$home:${HOME}:$", true).as_deref(),
             Ok("/home::$home:${HOME}:$")
@@ -454,10 +417,7 @@ mod tests {
         assert_eq!(expand(text, false).as_deref(), Ok(text));
         let mistakes =
             expand("$(circus.widd) $(circus.my_opt) $(circus.env.", false).expect_err("unknown");
-        assert!(
-            mistakes[0].contains("did you mean `$(circus.wid)`?"),
-            "{mistakes:?}"
-        );
+        assert!(mistakes[0].contains("did you mean `$(circus.wid)`?"), "{mistakes:?}");
         assert_eq!(mistakes.len(), 3);
     }
 }

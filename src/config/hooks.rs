@@ -9,10 +9,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     let question = spelling::question(name, NAMES);
-    Err(format!(
-        "is no hook{question}; hooks are {}",
-        NAMES.join(", ")
-    ))
+    Err(format!("is no hook{question}; hooks are {}", NAMES.join(", ")))
 }
 
 /// Checks the value.
@@ -23,13 +20,11 @@ pub fn check(text: &str) -> Result<(), String> {
     };
     if function.trim().is_empty() {
         return Err(
-            "names no function; write `module.function` or `module.function, True`".to_owned(),
+            "names no function; write `module.function` or `module.function, True`".to_owned()
         );
     }
     ignore_failure.map_or(Ok(()), |text| {
-        flag(text)
-            .map(drop)
-            .map_err(|reason| format!("has a part after the comma that {reason}"))
+        flag(text).map(drop).map_err(|reason| format!("has a part after the comma that {reason}"))
     })
 }
 
@@ -58,10 +53,6 @@ mod tests {
         assert_eq!(check("a.c, TRUE"), Ok(()));
         assert!(check("a.b,maybe").is_err());
         assert!(check("").is_err());
-        assert!(
-            check_name("before_strat")
-                .expect_err("wrong")
-                .contains("`before_start`")
-        );
+        assert!(check_name("before_strat").expect_err("wrong").contains("`before_start`"));
     }
 }

@@ -43,9 +43,7 @@ pub struct Entry {
 impl Document {
     /// The section with this header.
     pub fn section(&self, header: &str) -> Option<&Section> {
-        self.by_header
-            .get(header)
-            .map(|index| &self.sections[*index])
+        self.by_header.get(header).map(|index| &self.sections[*index])
     }
 
     /// Adds what a file says.
@@ -56,10 +54,7 @@ impl Document {
             return;
         }
         let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-        let mut open = Open {
-            section: None,
-            value: Value::None,
-        };
+        let mut open = Open { section: None, value: Value::None };
         for (line, number) in lines(content).zip(1..) {
             at.line = number;
             match readable(line) {
@@ -131,11 +126,7 @@ impl Document {
         };
         let (key, value) = (text[..equals].trim_end(), &text[equals + 1..]);
         let Some(section) = open.section else {
-            mistakes.add(
-                at,
-                key,
-                "stands before any section; write a `[section]` line above it",
-            );
+            mistakes.add(at, key, "stands before any section; write a `[section]` line above it");
             return;
         };
         if key.is_empty() {
@@ -149,11 +140,7 @@ impl Document {
         }
         open.value = Value::At(section.entries.len());
         section.by_key.insert(key.into(), section.entries.len());
-        section.entries.push(Entry {
-            key: key.into(),
-            value: value_of(value),
-            at: at.clone(),
-        });
+        section.entries.push(Entry { key: key.into(), value: value_of(value), at: at.clone() });
     }
 }
 
@@ -190,11 +177,7 @@ fn lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
             rest = None;
             return Some(text);
         };
-        let length = if text[end..].starts_with(b"\r\n") {
-            2
-        } else {
-            1
-        };
+        let length = if text[end..].starts_with(b"\r\n") { 2 } else { 1 };
         rest = Some(&text[end + length..]);
         Some(&text[..end])
     })
@@ -212,17 +195,13 @@ fn readable(line: &[u8]) -> Result<&str, &'static str> {
 
 /// The word `rem` in the first column makes the line a comment.
 fn is_remark(line: &str) -> bool {
-    line.get(..3)
-        .is_some_and(|word| word.eq_ignore_ascii_case("rem"))
+    line.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("rem"))
         && line[3..].chars().next().is_none_or(char::is_whitespace)
 }
 
 /// Up to the last bracket, as in Circus; but a comment after the header is not part of it.
 fn header(text: &str) -> Option<&str> {
-    let end = [text.find("] ;"), text.find("] #"), text.rfind(']')]
-        .into_iter()
-        .flatten()
-        .min()?;
+    let end = [text.find("] ;"), text.find("] #"), text.rfind(']')].into_iter().flatten().min()?;
     Some(&text[1..end]).filter(|name| !name.is_empty())
 }
 
@@ -251,31 +230,18 @@ mod tests {
         let mut document = Document::default();
         let mut mistakes = Mistakes::default();
         document.add("t.ini", content, &mut mistakes);
-        (
-            document,
-            mistakes
-                .into_sorted()
-                .iter()
-                .map(|mistake| mistake.to_string())
-                .collect(),
-        )
+        (document, mistakes.into_sorted().iter().map(|mistake| mistake.to_string()).collect())
     }
 
     fn value(content: &str, key: &str) -> Option<String> {
         let (document, mistakes) = parse(content.as_bytes());
         assert!(mistakes.is_empty(), "{mistakes:?}");
-        document
-            .section("a")
-            .and_then(|section| section.get(key))
-            .map(|entry| entry.value.clone())
+        document.section("a").and_then(|section| section.get(key)).map(|entry| entry.value.clone())
     }
 
     #[test]
     fn the_first_value_wins_and_takes_no_lines_of_a_later_one() {
-        assert_eq!(
-            value("[a]\nk = 1\nk = 2\n  3\n[b]\n[a]\nk = 4\n", "k").as_deref(),
-            Some("1")
-        );
+        assert_eq!(value("[a]\nk = 1\nk = 2\n  3\n[b]\n[a]\nk = 4\n", "k").as_deref(), Some("1"));
     }
 
     #[test]
@@ -301,10 +267,7 @@ mod tests {
     #[test]
     fn indented_lines_continue_a_value_across_blank_lines_and_comments() {
         let text = "[a]\r\nk = one\r\n# c\r\n  two\r\n\r\n  three\r\n; c2\r\n   # inner\r\n";
-        assert_eq!(
-            value(text, "k").as_deref(),
-            Some("one\ntwo\nthree\n# inner")
-        );
+        assert_eq!(value(text, "k").as_deref(), Some("one\ntwo\nthree\n# inner"));
     }
 
     #[test]

@@ -10,10 +10,7 @@ pub fn resource(name: &str) -> Option<u32> {
     if name == "ofile" {
         return resource("nofile");
     }
-    RESOURCES
-        .iter()
-        .position(|known| *known == name)
-        .map(|number| number as u32)
+    RESOURCES.iter().position(|known| *known == name).map(|number| number as u32)
 }
 
 /// All names of resources, in lower case.
@@ -30,10 +27,7 @@ pub fn resource_limit(resource: u32, text: &str) -> Result<ResourceLimit, String
             "is not a whole number; write one from 0 upwards, or nothing for no limit".to_owned()
         })?),
     };
-    Ok(ResourceLimit {
-        resource,
-        value: value.filter(|value| *value != u64::MAX),
-    })
+    Ok(ResourceLimit { resource, value: value.filter(|value| *value != u64::MAX) })
 }
 
 /// Bit set of capabilities: names with or without `CAP_`, or `none`.
@@ -49,9 +43,7 @@ pub fn capabilities(text: &str) -> Result<u64, String> {
             Some(bit) => set |= 1 << bit,
             None => {
                 let question = spelling::question(name, CAPABILITIES.iter().copied());
-                return Err(format!(
-                    "has an item {place} that is no capability{question}"
-                ));
+                return Err(format!("has an item {place} that is no capability{question}"));
             }
         }
     }
@@ -136,11 +128,7 @@ mod tests {
         assert_eq!(capabilities("checkpoint_restore"), Ok(1 << 40));
         assert_eq!(capabilities("none"), Ok(0));
         assert!(capabilities("").is_err());
-        assert!(
-            capabilities("net_bind_servce")
-                .expect_err("wrong")
-                .contains("`net_bind_service`")
-        );
+        assert!(capabilities("net_bind_servce").expect_err("wrong").contains("`net_bind_service`"));
     }
 
     #[test]
@@ -148,10 +136,7 @@ mod tests {
         assert_eq!(resource("NOFILE"), Some(7));
         assert_eq!(resource("bogus"), None);
         assert_eq!(resource_limit(7, "").map(|limit| limit.value), Ok(None));
-        assert_eq!(
-            resource_limit(7, "500").map(|limit| limit.value),
-            Ok(Some(500))
-        );
+        assert_eq!(resource_limit(7, "500").map(|limit| limit.value), Ok(Some(500)));
         assert!(resource_limit(7, "abc").is_err() && resource_limit(7, "-2").is_err());
     }
 }

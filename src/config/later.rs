@@ -26,10 +26,7 @@ impl Later {
         options.sort();
         options.dedup();
         if !options.is_empty() {
-            self.watchers
-                .entry(options)
-                .or_default()
-                .push(name.to_owned());
+            self.watchers.entry(options).or_default().push(name.to_owned());
         }
     }
 
@@ -53,10 +50,7 @@ impl Later {
                 names if names.len() <= NAMES_SHOWN => format!("watchers {}", names.join(", ")),
                 names => {
                     let rest = names.len() - NAMES_SHOWN;
-                    format!(
-                        "watchers {} and {rest} more",
-                        names[..NAMES_SHOWN].join(", ")
-                    )
+                    format!("watchers {} and {rest} more", names[..NAMES_SHOWN].join(", "))
                 }
             };
             words.push(format!("{who}: {}", options.join(", ")));
@@ -81,10 +75,7 @@ mod tests {
         for name in ["a", "b", "c", "d", "e"] {
             later.watcher(name, vec!["stdout_stream".to_owned()]);
         }
-        later.watcher(
-            "web",
-            vec!["stdout_stream".to_owned(), "hooks.before_start".to_owned()],
-        );
+        later.watcher("web", vec!["stdout_stream".to_owned(), "hooks.before_start".to_owned()]);
         assert_eq!(
             later.into_words(),
             [

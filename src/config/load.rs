@@ -42,11 +42,7 @@ pub fn load(
         free_prefixes: BTreeSet::from(["flapping"]),
     };
     let config = reading.document(&document, &inherited);
-    if reading.mistakes.is_empty() {
-        Ok(config)
-    } else {
-        Err(reading.mistakes.into_sorted())
-    }
+    if reading.mistakes.is_empty() { Ok(config) } else { Err(reading.mistakes.into_sorted()) }
 }
 
 /// What all parts of the reading share.
@@ -82,17 +78,12 @@ impl Mistakes {
         let expanded = match scope.expand(&entry.value) {
             Ok(expanded) => expanded,
             Err(reasons) => {
-                reasons
-                    .into_iter()
-                    .for_each(|reason| self.add(&entry.at, &entry.key, reason));
+                reasons.into_iter().for_each(|reason| self.add(&entry.at, &entry.key, reason));
                 return None;
             }
         };
         match String::from_utf8(expanded.bytes) {
-            Ok(text) => Some(Value {
-                text,
-                secret: expanded.secret,
-            }),
+            Ok(text) => Some(Value { text, secret: expanded.secret }),
             Err(_) => {
                 self.wrong_value(entry, "has a variable that is not UTF-8 text");
                 None
@@ -105,11 +96,7 @@ impl Mistakes {
         match entry.value.as_str() {
             "" => self.add(&entry.at, &entry.key, format!("an empty value {reason}")),
             written => {
-                self.add(
-                    &entry.at,
-                    &entry.key,
-                    format!("`{}` {reason}", shortened(written)),
-                );
+                self.add(&entry.at, &entry.key, format!("`{}` {reason}", shortened(written)));
             }
         }
     }
@@ -120,11 +107,7 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
     let mut document = Document::default();
     match source.read(path) {
         Ok(content) => document.add(path, &content, mistakes),
-        Err(reason) => mistakes.add(
-            &Position::file(path),
-            "",
-            format!("cannot be read: {reason}"),
-        ),
+        Err(reason) => mistakes.add(&Position::file(path), "", format!("cannot be read: {reason}")),
     }
     let mut seen = BTreeSet::from([path.to_owned()]);
     for (option, suffix) in [("include", ""), ("include_dir", "/*.ini")] {
@@ -144,16 +127,10 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
             continue;
         };
         for item in value.text.split_whitespace() {
-            let wanted = format!(
-                "{}{suffix}",
-                joined(at.directory(), item.trim_end_matches('/'))
-            );
+            let wanted = format!("{}{suffix}", joined(at.directory(), item.trim_end_matches('/')));
             let paths = source.glob(&wanted);
             if paths.is_empty() {
-                let text = format!(
-                    "{}:{}: {option}: `{item}` leads to no file",
-                    at.file, at.line
-                );
+                let text = format!("{}:{}: {option}: `{item}` leads to no file", at.file, at.line);
                 document.warnings.push(text);
             }
             for path in paths {
@@ -202,17 +179,9 @@ fn assigned(
     mistakes: &mut Mistakes,
 ) -> Vec<Assigned> {
     let mut assigned = Vec::new();
-    for entry in section
-        .entries
-        .iter()
-        .filter(|entry| &*entry.key != "enabled")
-    {
+    for entry in section.entries.iter().filter(|entry| &*entry.key != "enabled") {
         if entry.key.contains(char::is_whitespace) {
-            mistakes.add(
-                &entry.at,
-                &entry.key,
-                "is no name of a variable: it has blanks",
-            );
+            mistakes.add(&entry.at, &entry.key, "is no name of a variable: it has blanks");
             continue;
         }
         let scope = Scope {
@@ -229,9 +198,7 @@ fn assigned(
                 secret: expanded.secret,
             }),
             Err(reasons) => {
-                reasons
-                    .into_iter()
-                    .for_each(|reason| mistakes.add(&entry.at, &entry.key, reason));
+                reasons.into_iter().for_each(|reason| mistakes.add(&entry.at, &entry.key, reason));
             }
         }
     }
@@ -266,8 +233,7 @@ fn is_enabled(
 impl<'a> Reading<'a> {
     /// A free name: it belongs to a plugin.
     pub fn is_free(&self, key: &str) -> bool {
-        key.split_once('.')
-            .is_some_and(|(prefix, _)| self.free_prefixes.contains(prefix))
+        key.split_once('.').is_some_and(|(prefix, _)| self.free_prefixes.contains(prefix))
     }
 
     /// The value asks for something, and for something else than the default.
@@ -278,28 +244,19 @@ impl<'a> Reading<'a> {
 
     /// Notes something that will surprise.
     pub fn warn(&mut self, entry: &Entry, text: &str) {
-        self.warnings.push(format!(
-            "{}:{}: {}: {text}",
-            entry.at.file, entry.at.line, entry.key
-        ));
+        self.warnings.push(format!("{}:{}: {}: {text}", entry.at.file, entry.at.line, entry.key));
     }
 
     fn document(&mut self, document: &'a Document, inherited: &Rc<Layer>) -> Config {
         for section in &document.sections {
             self.header(section, inherited);
         }
-        let defaults = document
-            .section("DEFAULT")
-            .filter(|section| self.is_enabled(section));
-        let defaults: Vec<&Entry> = defaults
-            .into_iter()
-            .flat_map(|section| &section.entries)
-            .collect();
+        let defaults = document.section("DEFAULT").filter(|section| self.is_enabled(section));
+        let defaults: Vec<&Entry> =
+            defaults.into_iter().flat_map(|section| &section.entries).collect();
         self.check_defaults(&defaults);
         let mut circus = CircusSettings::default();
-        if let Some(section) = document
-            .section("circus")
-            .filter(|section| self.is_enabled(section))
+        if let Some(section) = document.section("circus").filter(|section| self.is_enabled(section))
         {
             self.circus(section, &mut circus);
         }
@@ -357,8 +314,7 @@ impl<'a> Reading<'a> {
                 || options::find(&SOCKET, key).is_some()
                 || options::find(&PLUGIN, key).is_some();
             if !known && !key.starts_with("x_") && !self.is_free(key) {
-                self.mistakes
-                    .add(&entry.at, key, options::unknown(&WATCHER, "[DEFAULT]", key));
+                self.mistakes.add(&entry.at, key, options::unknown(&WATCHER, "[DEFAULT]", key));
             }
         }
     }
@@ -417,10 +373,7 @@ fn unknown_section(header: &str) -> String {
         None => (header, None),
     };
     match (
-        spelling::closest(
-            kind.trim(),
-            ["circus", "watcher", "env", "plugin", "socket", "DEFAULT"],
-        ),
+        spelling::closest(kind.trim(), ["circus", "watcher", "env", "plugin", "socket", "DEFAULT"]),
         name,
     ) {
         (Some(near @ ("circus" | "DEFAULT")), _) | (Some(near @ "env"), None) => {

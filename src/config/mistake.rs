@@ -42,10 +42,7 @@ pub struct Position {
 impl Position {
     /// The whole file.
     pub fn file(name: &str) -> Position {
-        Position {
-            file: Rc::from(name),
-            line: 0,
-        }
+        Position { file: Rc::from(name), line: 0 }
     }
 
     /// The directory of the file, without its last slash; empty for the current one.
@@ -95,11 +92,7 @@ impl Mistakes {
         self.found.sort();
         self.found.dedup();
         if self.left_out {
-            let last = self
-                .found
-                .last()
-                .map(|mistake| mistake.file.clone())
-                .unwrap_or_default();
+            let last = self.found.last().map(|mistake| mistake.file.clone()).unwrap_or_default();
             self.found.push(Mistake {
                 file: last,
                 line: 0,
@@ -129,18 +122,11 @@ mod tests {
     #[test]
     fn mistakes_are_shown_in_the_order_of_the_file_and_only_once() {
         let mut mistakes = Mistakes::default();
-        let at = |line| Position {
-            file: Rc::from("a.ini"),
-            line,
-        };
+        let at = |line| Position { file: Rc::from("a.ini"), line };
         mistakes.add(&at(10), "cmd", "is empty");
         mistakes.add(&at(9), "args", "is odd");
         mistakes.add(&at(10), "cmd", "is empty");
-        let shown: Vec<String> = mistakes
-            .into_sorted()
-            .iter()
-            .map(Mistake::to_string)
-            .collect();
+        let shown: Vec<String> = mistakes.into_sorted().iter().map(Mistake::to_string).collect();
         assert_eq!(shown, ["a.ini:9: args: is odd", "a.ini:10: cmd: is empty"]);
     }
 
@@ -148,14 +134,7 @@ mod tests {
     fn a_flood_of_mistakes_is_cut_and_says_so() {
         let mut mistakes = Mistakes::default();
         for line in 0..5000 {
-            mistakes.add(
-                &Position {
-                    file: Rc::from("a"),
-                    line,
-                },
-                "",
-                "x",
-            );
+            mistakes.add(&Position { file: Rc::from("a"), line }, "", "x");
         }
         let all = mistakes.into_sorted();
         assert_eq!(all.len(), 1001);

@@ -6,20 +6,14 @@ use crate::config::words;
 /// `ready = …`.
 pub fn ready(text: &str) -> Result<(), String> {
     if let Some(delay) = text.trim().strip_prefix("after:") {
-        return seconds(delay)
-            .map(|_| ())
-            .map_err(|reason| format!("has a time that {reason}"));
+        return seconds(delay).map(|_| ()).map_err(|reason| format!("has a time that {reason}"));
     }
     form(text, &["started", "notify"])
 }
 
 /// `check = …`.
 pub fn check(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        Ok(())
-    } else {
-        form(text, &["watchdog"])
-    }
+    if text.trim().is_empty() { Ok(()) } else { form(text, &["watchdog"]) }
 }
 
 fn form(text: &str, plain: &[&'static str]) -> Result<(), String> {
@@ -49,10 +43,7 @@ fn form(text: &str, plain: &[&'static str]) -> Result<(), String> {
 }
 
 fn host_and_port(address: &str, needs_port: bool) -> Result<(), String> {
-    let (host, port) = match address
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
+    let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host, port.strip_prefix(':')),
         None => match address.rsplit_once(':') {
             Some((host, port)) => (host, Some(port)),

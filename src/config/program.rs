@@ -39,10 +39,7 @@ pub fn program(
     };
     Ok(Program {
         candidates: candidates(file, environment.get(&b"PATH"[..]).copied()),
-        working_dir: settings
-            .working_dir
-            .as_ref()
-            .map(|path| path.as_bytes().to_vec()),
+        working_dir: settings.working_dir.as_ref().map(|path| path.as_bytes().to_vec()),
         environment: environment
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
@@ -53,10 +50,7 @@ pub fn program(
 
 /// A name after `circus.` that is replaced when a process starts; in lower case.
 pub fn is_spawn_variable(name: &str) -> bool {
-    let of = |prefix| {
-        name.strip_prefix(prefix)
-            .is_some_and(|rest: &str| !rest.is_empty())
-    };
+    let of = |prefix| name.strip_prefix(prefix).is_some_and(|rest: &str| !rest.is_empty());
     name == "wid"
         || of("sockets.")
         || of("rlimits.")
@@ -78,13 +72,7 @@ fn environment<'a>(settings: &'a WatcherSettings, inherited: &'a [Variable]) -> 
             environment.entry(name).or_insert(value);
         }
     }
-    environment.extend(
-        settings
-            .environment
-            .set
-            .iter()
-            .map(|(name, value)| (&**name, &**value)),
-    );
+    environment.extend(settings.environment.set.iter().map(|(name, value)| (&**name, &**value)));
     environment
 }
 
@@ -153,16 +141,8 @@ fn value(
     }
     if let Some(resource) = folded.strip_prefix("rlimits.") {
         let number = kernel::resource(resource)?;
-        let limit = settings
-            .rlimits
-            .iter()
-            .find(|limit| limit.resource == number)?;
-        return Some(
-            limit
-                .value
-                .map_or("-1".to_owned(), |value| value.to_string())
-                .into_bytes(),
-        );
+        let limit = settings.rlimits.iter().find(|limit| limit.resource == number)?;
+        return Some(limit.value.map_or("-1".to_owned(), |value| value.to_string()).into_bytes());
     }
     let (_, show) = VALUES.iter().find(|(known, _)| *known == folded)?;
     Some(show(settings).into_bytes())
@@ -172,8 +152,7 @@ fn value(
 fn variable<'a>(name: &[u8], environment: &Environment<'a>) -> Option<&'a [u8]> {
     let folded = || {
         let mut all = environment.iter();
-        all.find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        all.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     };
     environment.get(name).or_else(folded).copied()
 }
@@ -221,50 +200,30 @@ type Show = fn(&WatcherSettings) -> String;
 const VALUES: [(&str, Show); 25] = [
     ("args", |settings| settings.args.to_string()),
     ("autostart", |settings| flag(settings.autostart)),
-    ("close_child_stderr", |settings| {
-        flag(settings.close_child_stderr)
-    }),
-    ("close_child_stdin", |settings| {
-        flag(settings.close_child_stdin)
-    }),
-    ("close_child_stdout", |settings| {
-        flag(settings.close_child_stdout)
-    }),
+    ("close_child_stderr", |settings| flag(settings.close_child_stderr)),
+    ("close_child_stdin", |settings| flag(settings.close_child_stdin)),
+    ("close_child_stdout", |settings| flag(settings.close_child_stdout)),
     ("cmd", |settings| settings.cmd.to_string()),
     ("copy_env", |settings| flag(settings.environment.inherit)),
     ("executable", |settings| shown(&settings.executable)),
-    ("gid", |settings| {
-        number(settings.identity.as_ref().and_then(|identity| identity.gid))
-    }),
-    ("graceful_timeout", |settings| {
-        seconds(settings.graceful_timeout_ms)
-    }),
+    ("gid", |settings| number(settings.identity.as_ref().and_then(|identity| identity.gid))),
+    ("graceful_timeout", |settings| seconds(settings.graceful_timeout_ms)),
     ("max_age", |settings| seconds(settings.max_age_ms)),
-    ("max_age_variance", |settings| {
-        seconds(settings.max_age_variance_ms)
-    }),
+    ("max_age_variance", |settings| seconds(settings.max_age_variance_ms)),
     ("max_retry", |settings| limit(settings.max_retry)),
     ("name", |settings| settings.name.to_string()),
     ("numprocesses", |settings| settings.numprocesses.to_string()),
     ("priority", |settings| settings.priority.to_string()),
-    ("respawn", |settings| {
-        flag(settings.respawn != Respawn::Never)
-    }),
+    ("respawn", |settings| flag(settings.respawn != Respawn::Never)),
     ("shell", |settings| flag(settings.shell)),
     ("shell_args", |settings| shown(&settings.shell_args)),
     ("singleton", |settings| flag(settings.singleton)),
     ("stop_children", |settings| flag(settings.stop_children)),
-    ("stop_signal", |settings| {
-        settings.stop_signal.number().to_string()
-    }),
-    ("uid", |settings| {
-        number(settings.identity.as_ref().and_then(|identity| identity.uid))
-    }),
+    ("stop_signal", |settings| settings.stop_signal.number().to_string()),
+    ("uid", |settings| number(settings.identity.as_ref().and_then(|identity| identity.uid))),
     ("warmup_delay", |settings| seconds(settings.warmup_delay_ms)),
     // Circus shows where it is itself; a dot means the same to the process.
-    ("working_dir", |settings| {
-        settings.working_dir.as_deref().unwrap_or(".").to_owned()
-    }),
+    ("working_dir", |settings| settings.working_dir.as_deref().unwrap_or(".").to_owned()),
 ];
 
 #[cfg(test)]
@@ -280,11 +239,7 @@ mod tests {
 
     fn argv(options: &str) -> Vec<String> {
         let program = run(options, &[("HOME", "/h"), ("PATH", "/a::/b")]).expect("runs");
-        program
-            .argv
-            .into_iter()
-            .map(|word| String::from_utf8(word).expect("text"))
-            .collect()
+        program.argv.into_iter().map(|word| String::from_utf8(word).expect("text")).collect()
     }
 
     #[test]
@@ -299,18 +254,8 @@ mod tests {
     fn variables_of_the_process_are_replaced_at_its_start() {
         let options = "cmd = run $(circus.wid) ((CIRCUS.WID)) $(circus.name) $(circus.numprocesses) $(circus.sockets.web) \
              $(circus.rlimits.nofile) $(circus.uid) $(circus.shell) $(circus.env.home)\nrlimit_nofile = 5\n";
-        let expected = [
-            "run",
-            "7",
-            "7",
-            "web",
-            "1",
-            "$(circus.sockets.web)",
-            "5",
-            "None",
-            "False",
-            "/h",
-        ];
+        let expected =
+            ["run", "7", "7", "web", "1", "$(circus.sockets.web)", "5", "None", "False", "/h"];
         assert_eq!(argv(options), expected);
     }
 
@@ -320,13 +265,7 @@ mod tests {
             argv(
                 "cmd = echo \"$HOME\" && it's > x\nargs = y  z\nshell = True\nshell_args = zero 'o ne'\n"
             ),
-            [
-                "/bin/sh",
-                "-c",
-                "echo \"$HOME\" && it's > x y  z",
-                "zero",
-                "o ne"
-            ]
+            ["/bin/sh", "-c", "echo \"$HOME\" && it's > x y  z", "zero", "o ne"]
         );
     }
 
@@ -340,20 +279,11 @@ mod tests {
                 .map(|path| String::from_utf8(path).expect("text"))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(
-            paths("cmd = x\n", &[("PATH", "/a::/b")]),
-            ["/a/x", "x", "/b/x"]
-        );
+        assert_eq!(paths("cmd = x\n", &[("PATH", "/a::/b")]), ["/a/x", "x", "/b/x"]);
         assert_eq!(paths("cmd = x\n", &[]), ["/bin/x", "/usr/bin/x"]);
         assert_eq!(paths("cmd = ./x\n", &[("PATH", "/a")]), ["./x"]);
-        assert_eq!(
-            paths("cmd = x\nexecutable = /bin/sh\n", &[("PATH", "/a")]),
-            ["/bin/sh"]
-        );
-        assert_eq!(
-            paths("cmd = x\n[env]\nPATH = /only\n", &[("PATH", "/a")]),
-            ["/only/x"]
-        );
+        assert_eq!(paths("cmd = x\nexecutable = /bin/sh\n", &[("PATH", "/a")]), ["/bin/sh"]);
+        assert_eq!(paths("cmd = x\n[env]\nPATH = /only\n", &[("PATH", "/a")]), ["/only/x"]);
     }
 
     #[test]

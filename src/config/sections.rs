@@ -22,22 +22,18 @@ impl<'a> Reading<'a> {
             let name = name.to_lowercase();
             let header = format!("[{}]", section.header);
             if name.trim().is_empty() {
-                self.mistakes
-                    .add(&section.at, &header, "has no name; write [socket:NAME]");
+                self.mistakes.add(&section.at, &header, "has no name; write [socket:NAME]");
             }
             if let Some(first) = names.insert(name, &section.at) {
-                let text = format!(
-                    "is there already in {}:{}; rename one",
-                    first.file, first.line
-                );
+                let text = format!("is there already in {}:{}; rename one", first.file, first.line);
                 self.mistakes.add(&section.at, &header, text);
             }
             if !self.is_enabled(section) {
                 continue;
             }
-            for entry in with_defaults(section, defaults, |key| {
-                options::find(&SOCKET, key).is_some()
-            }) {
+            for entry in
+                with_defaults(section, defaults, |key| options::find(&SOCKET, key).is_some())
+            {
                 self.row(&SOCKET, "[socket:NAME]", entry, &mut ());
             }
             self.later.section(&section.header);
@@ -67,10 +63,8 @@ impl<'a> Reading<'a> {
             }
             if class.trim().is_empty() {
                 let at = section.get("use").map_or(&section.at, |entry| &entry.at);
-                let text = format!(
-                    "is missing in [{}]; write `use = module.Class`",
-                    section.header
-                );
+                let text =
+                    format!("is missing in [{}]; write `use = module.Class`", section.header);
                 self.mistakes.add(at, "use", text);
             }
             self.later.section(&section.header);
@@ -137,10 +131,8 @@ impl<'a> Reading<'a> {
     }
 
     fn check_dependencies(&mut self, watchers: &[Read], left_out: &BTreeSet<&str>) {
-        let places: BTreeMap<&str, &Read> = watchers
-            .iter()
-            .map(|read| (&*read.settings.name, read))
-            .collect();
+        let places: BTreeMap<&str, &Read> =
+            watchers.iter().map(|read| (&*read.settings.name, read)).collect();
         let is_known = |name: &str| places.contains_key(name) || left_out.contains(name);
         let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for read in watchers {
@@ -150,26 +142,19 @@ impl<'a> Reading<'a> {
             let mut list = dependencies::names(text, is_known);
             for name in list.iter().filter(|name| !is_known(name)) {
                 let question = spelling::question(name, places.keys().copied());
-                let name = if *is_plain {
-                    format!(" `{name}`")
-                } else {
-                    String::new()
-                };
+                let name = if *is_plain { format!(" `{name}`") } else { String::new() };
                 let text = format!("there is no watcher{name}{question}");
                 self.mistakes.add(at, "depends_on", text);
             }
             for name in list.iter().filter(|name| left_out.contains(*name)) {
                 let text = format!("watcher {name} is switched off, so nothing waits for it");
-                self.warnings
-                    .push(format!("{}:{}: depends_on: {text}", at.file, at.line));
+                self.warnings.push(format!("{}:{}: depends_on: {text}", at.file, at.line));
             }
             list.retain(|name| places.contains_key(name));
             needs.insert(&read.settings.name, list);
         }
         for circle in dependencies::circles(&needs) {
-            let at = places
-                .get(circle[0])
-                .and_then(|read| read.depends_on.as_ref());
+            let at = places.get(circle[0]).and_then(|read| read.depends_on.as_ref());
             if let Some(Named { at, .. }) = at {
                 let text = format!("goes round in a circle: {}; remove one", shown(&circle));
                 self.mistakes.add(at, "depends_on", text);
@@ -178,13 +163,8 @@ impl<'a> Reading<'a> {
     }
 
     fn check_stdin_sockets(&mut self, watchers: &[Read], sockets: &BTreeSet<String>) {
-        for Named {
-            text: name,
-            at,
-            is_plain,
-        } in watchers
-            .iter()
-            .filter_map(|read| read.stdin_socket.as_ref())
+        for Named { text: name, at, is_plain } in
+            watchers.iter().filter_map(|read| read.stdin_socket.as_ref())
         {
             if !sockets.contains(&name.to_lowercase()) {
                 let question = spelling::question(name, sockets.iter().map(String::as_str));

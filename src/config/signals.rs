@@ -9,15 +9,9 @@ use crate::signal::Signal;
 pub fn signal(text: &str) -> Result<Signal, String> {
     Signal::parse(text).ok_or_else(|| {
         let name = text.trim().to_ascii_uppercase();
-        let names: Vec<String> = (1..=31)
-            .filter_map(Signal::from_number)
-            .map(|signal| signal.to_string())
-            .collect();
-        let with_prefix = if name.starts_with("SIG") {
-            name
-        } else {
-            format!("SIG{name}")
-        };
+        let names: Vec<String> =
+            (1..=31).filter_map(Signal::from_number).map(|signal| signal.to_string()).collect();
+        let with_prefix = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
         match spelling::closest(&with_prefix, names.iter().map(String::as_str)) {
             Some(near) => format!("is no signal; did you mean `{near}`?"),
             None => "is no signal; write a name such as SIGTERM or a number".to_owned(),
@@ -91,11 +85,7 @@ mod tests {
         let codes = success_codes("0, 3, SIGTERM").expect("valid");
         assert_eq!(
             &*codes,
-            [
-                SuccessCode::Code(0),
-                SuccessCode::Code(3),
-                SuccessCode::Killed(Signal::TERM)
-            ]
+            [SuccessCode::Code(0), SuccessCode::Code(3), SuccessCode::Killed(Signal::TERM)]
         );
         assert!(success_codes("256").is_err() && success_codes("").is_err());
     }
@@ -103,20 +93,9 @@ mod tests {
     #[test]
     fn signals_that_stop_circusd_are_not_forwarded() {
         let list = forwarded("USR1, HUP>USR2").expect("valid");
-        assert_eq!(
-            list[1],
-            ForwardedSignal {
-                received: Signal::HUP,
-                sent: Signal::USR2
-            }
-        );
+        assert_eq!(list[1], ForwardedSignal { received: Signal::HUP, sent: Signal::USR2 });
         for text in ["TERM", "SIGINT", "quit", "KILL", "STOP"] {
-            assert!(
-                forwarded(text)
-                    .expect_err("refused")
-                    .contains("stop_signal"),
-                "{text}"
-            );
+            assert!(forwarded(text).expect_err("refused").contains("stop_signal"), "{text}");
         }
         assert!(forwarded("USR1, USR1>USR2").is_err());
     }

@@ -11,11 +11,7 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .filter(|name| name.len().abs_diff(folded.len()) <= 4 * allowed)
         .map(|name| {
-            (
-                distance(&folded, &name.to_lowercase()),
-                name.len().abs_diff(word.len()),
-                name,
-            )
+            (distance(&folded, &name.to_lowercase()), name.len().abs_diff(word.len()), name)
         })
         .filter(|(distance, _, _)| *distance <= allowed)
         .min_by_key(|(distance, longer, _)| (*distance, *longer))
@@ -24,9 +20,7 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// `; did you mean …?` or nothing.
 pub fn question<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    closest(word, known)
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
+    closest(word, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 /// Letters to insert, remove, replace, or swap with a neighbour.

@@ -10,20 +10,14 @@ pub struct Files(BTreeMap<String, Vec<u8>>);
 impl Files {
     pub fn new(files: &[(&str, &str)]) -> Files {
         Files(
-            files
-                .iter()
-                .map(|(path, text)| (path.to_string(), text.as_bytes().to_vec()))
-                .collect(),
+            files.iter().map(|(path, text)| (path.to_string(), text.as_bytes().to_vec())).collect(),
         )
     }
 }
 
 impl Source for Files {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.0
-            .get(path)
-            .cloned()
-            .ok_or("No such file or directory".to_owned())
+        self.0.get(path).cloned().ok_or("No such file or directory".to_owned())
     }
 
     fn glob(&self, wanted: &str) -> Vec<String> {
@@ -38,10 +32,7 @@ impl Source for Files {
 
 pub fn variables(environment: &[(&str, &str)]) -> Vec<Variable> {
     let bytes = |text: &str| Box::from(text.as_bytes());
-    environment
-        .iter()
-        .map(|(name, value)| (bytes(name), bytes(value)))
-        .collect()
+    environment.iter().map(|(name, value)| (bytes(name), bytes(value))).collect()
 }
 
 pub fn load_files(
@@ -65,10 +56,7 @@ fn mistakes_of_all_files_are_reported_together() {
     let main = "[circus]\ninclude = more.ini\nstatsd = maybe\n[watcher:a]\ncmd = x $(circus.env.NOPE)\n\
          numprocesses = two\nstop_signal = FOO\nsingelton = 1\n[watchers:b]\ncmd = y\n";
     let found = load_files(
-        &[
-            ("/etc/c.ini", main),
-            ("/etc/more.ini", "[watcher:z]\nargs = 'x\noops\n"),
-        ],
+        &[("/etc/c.ini", main), ("/etc/more.ini", "[watcher:z]\nargs = 'x\noops\n")],
         &[],
     )
     .expect_err("has mistakes");
@@ -124,18 +112,13 @@ fn environments_are_layered_and_shared() {
     let config = load_text(text, &[("HOME", "/h$B"), ("A", "inherited")]).expect("loads");
     let set = |index: usize| -> Vec<String> {
         let variables = config.watchers[index].environment.set.iter();
-        variables
-            .map(|(n, v)| format!("{}={}", n.escape_ascii(), v.escape_ascii()))
-            .collect()
+        variables.map(|(n, v)| format!("{}={}", n.escape_ascii(), v.escape_ascii())).collect()
     };
     assert_eq!(set(0), ["A=star", "B=/h$B/x", "C=/h$B"]);
     assert_eq!(set(1), ["A=star", "B=/h$B/x"]);
     assert_eq!(&*config.watchers[1].cmd, "x star");
     assert!(!config.watchers[2].environment.inherit);
-    assert!(std::rc::Rc::ptr_eq(
-        &config.watchers[1].environment,
-        &config.watchers[3].environment
-    ));
+    assert!(std::rc::Rc::ptr_eq(&config.watchers[1].environment, &config.watchers[3].environment));
 }
 
 #[test]
@@ -145,20 +128,13 @@ fn files_give_variables() {
             "/etc/c.ini",
             "[watcher:a]\ncmd = x $(circus.env.GREETING)\nenv_file = app.env ?none.env\nenv_from_files = True\n[env:a]\nB = section\n",
         ),
-        (
-            "/etc/app.env",
-            "GREETING=1\nB=file\nDB_PASSWORD_FILE=/run/secret\n",
-        ),
+        ("/etc/app.env", "GREETING=1\nB=file\nDB_PASSWORD_FILE=/run/secret\n"),
         ("/run/secret", "pw\n"),
     ];
     let config = load_files(&files, &[("KEY_FILE", "/run/secret"), ("KEY", "set")]).expect("loads");
     let watcher = &config.watchers[0];
     let value = |name: &str| {
-        let found = watcher
-            .environment
-            .set
-            .iter()
-            .find(|(known, _)| &**known == name.as_bytes());
+        let found = watcher.environment.set.iter().find(|(known, _)| &**known == name.as_bytes());
         found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
     };
     assert_eq!(&*watcher.cmd, "x 1");
@@ -177,82 +153,40 @@ fn a_python_environment_comes_first() {
     ];
     let config = load_files(&files, &[("PATH", "/bin")]).expect("loads");
     let set = config.watchers[0].environment.set.iter();
-    let set: Vec<_> = set
-        .map(|(n, v)| format!("{}={}", n.escape_ascii(), v.escape_ascii()))
-        .collect();
+    let set: Vec<_> =
+        set.map(|(n, v)| format!("{}={}", n.escape_ascii(), v.escape_ascii())).collect();
     let modules = "PYTHONPATH=/work/venv/lib/python3.12/site-packages";
-    assert_eq!(
-        set,
-        [
-            "PATH=/work/venv/bin:/bin",
-            modules,
-            "VIRTUAL_ENV=/work/venv"
-        ]
-    );
+    assert_eq!(set, ["PATH=/work/venv/bin:/bin", modules, "VIRTUAL_ENV=/work/venv"]);
 }
 
 #[test]
 fn a_variable_switches_a_section() {
     let text = "[watcher:a]\ncmd = x\ndepends_on = b\n[watcher:b]\nenabled = $(circus.env.B:-true)\ncmd = y $(circus.env.HOME)\n";
-    assert_eq!(
-        load_text(text, &[("HOME", "/")])
-            .expect("loads")
-            .watchers
-            .len(),
-        2
-    );
+    assert_eq!(load_text(text, &[("HOME", "/")]).expect("loads").watchers.len(), 2);
     let config = load_text(text, &[("B", "no")]).expect("loads without looking into the section");
     assert_eq!(config.watchers.len(), 1);
-    assert!(
-        config.warnings[0].contains("switched off"),
-        "{:?}",
-        config.warnings
-    );
+    assert!(config.warnings[0].contains("switched off"), "{:?}", config.warnings);
 }
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
     for (text, expected) in [
-        (
-            "[watcher:a]\ncmd = x\n[watcher:A]\ncmd = y\n",
-            "has the same name as",
-        ),
-        (
-            "[watcher:a]\ncmd = x\nsingleton = 1\nnumprocesses = 2\n",
-            "more than 1 for a singleton",
-        ),
+        ("[watcher:a]\ncmd = x\n[watcher:A]\ncmd = y\n", "has the same name as"),
+        ("[watcher:a]\ncmd = x\nsingleton = 1\nnumprocesses = 2\n", "more than 1 for a singleton"),
         ("[watcher:a]\ncmd =\n", "is missing"),
-        (
-            "[watcher:a]\ncmd = $(circus.env.HOME:-)$(circus.env.E:-)\n[env]\nHOME =\n",
-            "is missing",
-        ),
-        (
-            "[watcher:a]\ncmd = x\ndepends_on = a1\n[watcher:a2]\ncmd = x\n",
-            "did you mean `a2`?",
-        ),
+        ("[watcher:a]\ncmd = $(circus.env.HOME:-)$(circus.env.E:-)\n[env]\nHOME =\n", "is missing"),
+        ("[watcher:a]\ncmd = x\ndepends_on = a1\n[watcher:a2]\ncmd = x\n", "did you mean `a2`?"),
         (
             "[watcher:a]\ncmd = x\ndepends_on = b\n[watcher:b]\ncmd = x\ndepends_on = a:started\n",
             "a -> b -> a",
         ),
-        (
-            "[watcher:a]\ncmd = x\nforward_signals = TERM\n",
-            "stop_signal",
-        ),
+        ("[watcher:a]\ncmd = x\nforward_signals = TERM\n", "stop_signal"),
         ("[watcher:a]\ncmd = x\nuid = web\n", "write the number"),
-        (
-            "[watcher:a]\ncmd = x\nworking_dir = /x/$(circus.wid)\n",
-            "only when a process starts",
-        ),
-        (
-            "[watcher:a]\ncmd = x\nstdout_stream = FileStream\n",
-            "stdout_stream.class",
-        ),
+        ("[watcher:a]\ncmd = x\nworking_dir = /x/$(circus.wid)\n", "only when a process starts"),
+        ("[watcher:a]\ncmd = x\nstdout_stream = FileStream\n", "stdout_stream.class"),
         ("[watcher:a]\ncmd = x\nflap.x = 1\n", "is no option"),
         ("[watcher:]\ncmd = x\n", "has no name"),
-        (
-            "[DEFAULT]\nnumproceses = 3\n[watcher:a]\ncmd = x\n",
-            "did you mean `numprocesses`?",
-        ),
+        ("[DEFAULT]\nnumproceses = 3\n[watcher:a]\ncmd = x\n", "did you mean `numprocesses`?"),
     ] {
         let found = mistakes(text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
@@ -268,9 +202,7 @@ fn defaults_are_those_of_the_table_and_of_the_default_section() {
         &[],
     )
     .expect("loads");
-    let [a, c] = &config.watchers[..] else {
-        panic!("two watchers")
-    };
+    let [a, c] = &config.watchers[..] else { panic!("two watchers") };
     assert_eq!(
         (&*a.name, a.graceful_timeout_ms, a.respawn),
         ("a", 2000, super::settings::Respawn::Never)
@@ -279,10 +211,7 @@ fn defaults_are_those_of_the_table_and_of_the_default_section() {
         (&*c.name, c.graceful_timeout_ms, c.respawn),
         ("c", 3000, super::settings::Respawn::Always)
     );
-    assert_eq!(
-        (a.backoff_ms, a.backoff_max_ms, a.healthy_after_ms),
-        (100, 5000, 10_000)
-    );
+    assert_eq!((a.backoff_ms, a.backoff_max_ms, a.healthy_after_ms), (100, 5000, 10_000));
     assert!(a.kill_tree && a.autostart && a.close_child_stdin && a.environment.inherit);
     assert_eq!(c.free.len(), 2);
     assert!(a.environment.set.is_empty());
@@ -368,9 +297,7 @@ fn no_text_whatever_makes_it_panic() {
     for round in 0..3000 {
         let mut text = match round % 4 {
             0 => valid.as_bytes().to_vec(),
-            _ => (0..random(40))
-                .flat_map(|_| WORDS[random(40)].bytes())
-                .collect(),
+            _ => (0..random(40)).flat_map(|_| WORDS[random(40)].bytes()).collect(),
         };
         for _ in 0..random(6) {
             let at = random(text.len() + 1);
@@ -381,11 +308,9 @@ fn no_text_whatever_makes_it_panic() {
             text[at] = random(256) as u8;
         }
         let files = Files(BTreeMap::from([("/etc/c.ini".to_owned(), text)]));
-        if let Ok(config) = load(
-            "/etc/c.ini",
-            &variables(&[("HOME", "$(circus.env.HOME)")]),
-            &files,
-        ) {
+        if let Ok(config) =
+            load("/etc/c.ini", &variables(&[("HOME", "$(circus.env.HOME)")]), &files)
+        {
             for watcher in &config.watchers {
                 let _ = super::program::program(watcher, 1, &[]);
             }

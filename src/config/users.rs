@@ -25,10 +25,7 @@ pub struct WrongAccount {
 impl<'a> Users<'a> {
     /// Reads nothing yet.
     pub fn new(source: &'a dyn Source) -> Users<'a> {
-        Users {
-            source,
-            read: OnceCell::new(),
-        }
+        Users { source, read: OnceCell::new() }
     }
 
     /// Whom a process runs as: names or numbers, empty where nothing was asked for. Numbers need
@@ -38,21 +35,14 @@ impl<'a> Users<'a> {
             return Ok(None);
         }
         let accounts = self.read.get_or_init(|| Accounts::read(self.source));
-        let mut identity = Identity {
-            gid: accounts.gid(gid)?,
-            ..Identity::default()
-        };
+        let mut identity = Identity { gid: accounts.gid(gid)?, ..Identity::default() };
         if !uid.is_empty() {
             let (number, name) = accounts.user(uid)?;
             let user = name.and_then(|name| accounts.users.get(name));
             identity.uid = Some(number);
             identity.gid = identity.gid.or(user.map(|user| user.gid));
             let mut groups: Vec<u32> = identity.gid.into_iter().collect();
-            groups.extend(
-                name.and_then(|name| accounts.members.get(name))
-                    .into_iter()
-                    .flatten(),
-            );
+            groups.extend(name.and_then(|name| accounts.members.get(name)).into_iter().flatten());
             groups.sort_unstable();
             groups.dedup();
             identity.groups = Some(groups.into());
@@ -117,10 +107,7 @@ impl Accounts {
             };
             self.groups.entry(name.into()).or_insert(gid);
             for member in members.first().into_iter().flat_map(|list| list.split(',')) {
-                self.members
-                    .entry(member.trim().into())
-                    .or_default()
-                    .push(gid);
+                self.members.entry(member.trim().into()).or_default().push(gid);
             }
         }
     }
@@ -156,11 +143,7 @@ fn number<'a>(
 ) -> Result<u32, WrongAccount> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     // The kernel takes the greatest number for "no change".
-    if let Some(number) = text
-        .parse()
-        .ok()
-        .filter(|number| digits && *number != u32::MAX)
-    {
+    if let Some(number) = text.parse().ok().filter(|number| digits && *number != u32::MAX) {
         return Ok(number);
     }
     let text = match trouble {
@@ -184,19 +167,11 @@ mod tests {
 
     fn identity(uid: &str, gid: &str) -> Result<Option<Identity>, String> {
         let files = Files::new(&[
-            (
-                "/etc/passwd",
-                "root:x:0:0::/:/bin/sh\nnobody:x:65534:65533::/:\nbroken\n",
-            ),
-            (
-                "/etc/group",
-                "root:x:0:\ndaemon:x:1:nobody,other\nvideo:x:44:nobody\n",
-            ),
+            ("/etc/passwd", "root:x:0:0::/:/bin/sh\nnobody:x:65534:65533::/:\nbroken\n"),
+            ("/etc/group", "root:x:0:\ndaemon:x:1:nobody,other\nvideo:x:44:nobody\n"),
         ]);
         let found = Users::new(&files).identity(uid, gid);
-        found
-            .map(|identity| identity.map(|boxed| *boxed))
-            .map_err(|wrong| wrong.text)
+        found.map(|identity| identity.map(|boxed| *boxed)).map_err(|wrong| wrong.text)
     }
 
     fn is(
@@ -204,11 +179,7 @@ mod tests {
         gid: Option<u32>,
         groups: Option<&[u32]>,
     ) -> Result<Option<Identity>, String> {
-        Ok(Some(Identity {
-            uid,
-            gid,
-            groups: groups.map(Box::from),
-        }))
+        Ok(Some(Identity { uid, gid, groups: groups.map(Box::from) }))
     }
 
     #[test]
@@ -216,10 +187,7 @@ mod tests {
         let expected = is(Some(65534), Some(65533), Some(&[1, 44, 65533]));
         assert_eq!(identity("nobody", ""), expected);
         assert_eq!(identity("65534", ""), expected);
-        assert_eq!(
-            identity("nobody", "daemon"),
-            is(Some(65534), Some(1), Some(&[1, 44]))
-        );
+        assert_eq!(identity("nobody", "daemon"), is(Some(65534), Some(1), Some(&[1, 44])));
     }
 
     #[test]
@@ -231,11 +199,7 @@ mod tests {
     #[test]
     fn numbers_need_no_entry_and_names_do() {
         assert_eq!(identity("1000", ""), is(Some(1000), None, Some(&[])));
-        assert!(
-            identity("nobdy", "")
-                .expect_err("unknown")
-                .contains("did you mean `nobody`?")
-        );
+        assert!(identity("nobdy", "").expect_err("unknown").contains("did you mean `nobody`?"));
         assert!(identity("", "nosuchgroup").is_err());
         assert!(identity("4294967295", "").is_err());
         assert!(identity("-1", "").is_err());

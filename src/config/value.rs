@@ -34,11 +34,7 @@ pub fn seconds(text: &str) -> Result<u64, String> {
     match text.trim().parse::<f64>() {
         Ok(seconds) if (0.0..=SECONDS_MAX).contains(&seconds) => {
             let milliseconds = (seconds * 1000.0).round() as u64;
-            Ok(if seconds > 0.0 {
-                milliseconds.max(1)
-            } else {
-                0
-            })
+            Ok(if seconds > 0.0 { milliseconds.max(1) } else { 0 })
         }
         Ok(_) | Err(_) => Err(format!(
             "is not a number of seconds from 0 to {SECONDS_MAX}; write one such as 5 or 0.5"
@@ -70,9 +66,7 @@ pub fn octal(text: &str) -> Result<u32, String> {
 /// Bytes: `4096`, `64k`, `10M`, `1G`.
 pub fn size(text: &str) -> Result<u64, String> {
     let text = text.trim();
-    let digits = text
-        .trim_end_matches(['b', 'B'])
-        .trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G']);
+    let digits = text.trim_end_matches(['b', 'B']).trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G']);
     let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
         "" => Some(0),
         "k" | "kb" => Some(10),
@@ -80,10 +74,7 @@ pub fn size(text: &str) -> Result<u64, String> {
         "g" | "gb" => Some(30),
         _ => None,
     };
-    let number = digits
-        .parse::<u64>()
-        .ok()
-        .filter(|number| *number <= 1 << 40);
+    let number = digits.parse::<u64>().ok().filter(|number| *number <= 1 << 40);
     match (number, shift) {
         (Some(number), Some(shift)) => Ok(number << shift),
         (None, _) | (_, None) => {
@@ -104,24 +95,18 @@ pub fn choice(text: &str, words: &[&'static str]) -> Result<&'static str, String
 
 /// A level of the log.
 pub fn level(text: &str) -> Result<LogLevel, String> {
-    Ok(
-        match choice(text, &["debug", "info", "warning", "error", "critical"])? {
-            "debug" => LogLevel::Debug,
-            "info" => LogLevel::Info,
-            "warning" => LogLevel::Warning,
-            "error" => LogLevel::Error,
-            _ => LogLevel::Critical,
-        },
-    )
+    Ok(match choice(text, &["debug", "info", "warning", "error", "critical"])? {
+        "debug" => LogLevel::Debug,
+        "info" => LogLevel::Info,
+        "warning" => LogLevel::Warning,
+        "error" => LogLevel::Error,
+        _ => LogLevel::Critical,
+    })
 }
 
 /// `True`, `False` or `on-failure`.
 pub fn respawn(text: &str) -> Result<Respawn, String> {
-    if text
-        .trim()
-        .replace('_', "-")
-        .eq_ignore_ascii_case("on-failure")
-    {
+    if text.trim().replace('_', "-").eq_ignore_ascii_case("on-failure") {
         return Ok(Respawn::OnFailure);
     }
     match flag(text) {
@@ -133,8 +118,7 @@ pub fn respawn(text: &str) -> Result<Respawn, String> {
 
 /// Items between commas or blanks.
 pub fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| c == ',' || c.is_whitespace())
-        .filter(|item| !item.is_empty())
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty())
 }
 
 const COUNT_MAX: i64 = 1_000_000_000;
@@ -190,11 +174,7 @@ mod tests {
     #[test]
     fn a_misspelt_choice_gets_a_question() {
         assert_eq!(level("DEBUG"), Ok(LogLevel::Debug));
-        assert!(
-            level("debgu")
-                .expect_err("wrong")
-                .contains("did you mean `debug`?")
-        );
+        assert!(level("debgu").expect_err("wrong").contains("did you mean `debug`?"));
         assert_eq!(respawn("on-failure"), Ok(Respawn::OnFailure));
     }
 }

@@ -13,10 +13,7 @@ use std::rc::Rc;
 
 /// The main command of the command line: its words are used as they are.
 pub fn main_command<W: AsRef<[u8]>>(words: &[W]) -> WatcherSettings {
-    let shown: Vec<_> = words
-        .iter()
-        .map(|word| String::from_utf8_lossy(word.as_ref()))
-        .collect();
+    let shown: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word.as_ref())).collect();
     let mut settings = Draft::with_defaults().settings;
     settings.name = "main".into();
     settings.cmd = shown.join(" ").into();
@@ -59,10 +56,7 @@ pub fn read(
     template: &Draft,
 ) -> Option<Read> {
     let written = section.entries.iter();
-    let more = defaults
-        .iter()
-        .copied()
-        .filter(|entry| section.get(&entry.key).is_none());
+    let more = defaults.iter().copied().filter(|entry| section.get(&entry.key).is_none());
     let mut reader = Reader {
         entries: written.chain(more).collect(),
         draft: template.clone(),
@@ -84,18 +78,11 @@ pub fn read(
         name => name,
     };
     if name.trim().is_empty() {
-        reading.mistakes.add(
-            &section.at,
-            "[watcher:]",
-            "has no name; write [watcher:NAME]",
-        );
+        reading.mistakes.add(&section.at, "[watcher:]", "has no name; write [watcher:NAME]");
         return None;
     }
     reader.draft.settings.name = name.into();
-    let recipe = Recipe {
-        sections: reading.environments.sections_of(name),
-        ..Recipe::default()
-    };
+    let recipe = Recipe { sections: reading.environments.sections_of(name), ..Recipe::default() };
     let layer = reader.environment(reading, recipe.clone(), &section.at)?;
     reader.rows(reading, &layer, &ENVIRONMENT_OPTIONS);
     let layer = reader.whole_environment(reading, recipe, &section.at)?;
@@ -109,13 +96,8 @@ pub fn read(
 }
 
 /// They make the environment with which all others are expanded.
-const ENVIRONMENT_OPTIONS: [&str; 5] = [
-    "copy_env",
-    "env_file",
-    "env_from_files",
-    "virtualenv",
-    "virtualenv_py_ver",
-];
+const ENVIRONMENT_OPTIONS: [&str; 5] =
+    ["copy_env", "env_file", "env_from_files", "virtualenv", "virtualenv_py_ver"];
 
 struct Reader<'a> {
     entries: Vec<&'a Entry>,
@@ -133,10 +115,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn entry(&self, key: &str) -> Option<&'a Entry> {
-        self.entries
-            .iter()
-            .copied()
-            .find(|entry| &*entry.key == key)
+        self.entries.iter().copied().find(|entry| &*entry.key == key)
     }
 
     fn rows(&mut self, reading: &mut Reading<'_>, layer: &Layer, names: &[&str]) {
@@ -183,8 +162,7 @@ impl<'a> Reader<'a> {
             virtualenv_py_ver: self.draft.virtualenv_py_ver.to_string(),
             ..recipe.clone()
         };
-        self.environment(reading, whole, at)
-            .or_else(|| self.environment(reading, recipe, at))
+        self.environment(reading, whole, at).or_else(|| self.environment(reading, recipe, at))
     }
 
     fn option(&mut self, reading: &mut Reading<'_>, layer: &Layer, entry: &'a Entry) {
@@ -234,9 +212,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(row) = row.filter(|row| row.support == Support::Later) {
             if reading.is_wanted(text, row.default) {
-                let shown = key
-                    .split_once("_stream.")
-                    .map(|(side, _)| format!("{side}_stream"));
+                let shown = key.split_once("_stream.").map(|(side, _)| format!("{side}_stream"));
                 self.later.push(shown.unwrap_or(key.to_owned()));
             }
         }
@@ -307,33 +283,23 @@ impl<'a> Reader<'a> {
         settings.free = self.free.into();
         settings.masked = self.masked.into();
         reading.later.watcher(&settings.name, self.later);
-        Some(Read {
-            settings,
-            at: at.clone(),
-            depends_on,
-            stdin_socket,
-        })
+        Some(Read { settings, at: at.clone(), depends_on, stdin_socket })
     }
 
     fn check_command(&self, reading: &mut Reading<'_>, at: &Position) {
         let settings = &self.draft.settings;
         if settings.cmd.trim().is_empty() {
             let at = self.entry("cmd").map_or(at, |entry| &entry.at);
-            let text = format!(
-                "is missing in [watcher:{}]; write `cmd = COMMAND`",
-                settings.name
-            );
+            let text = format!("is missing in [watcher:{}]; write `cmd = COMMAND`", settings.name);
             if !self.command_is_unknown {
                 reading.mistakes.add(at, "cmd", text);
             }
             return;
         }
         let shell_args = settings.shell_args.as_deref().unwrap_or_default();
-        for (key, text) in [
-            ("cmd", &*settings.cmd),
-            ("args", &*settings.args),
-            ("shell_args", shell_args),
-        ] {
+        for (key, text) in
+            [("cmd", &*settings.cmd), ("args", &*settings.args), ("shell_args", shell_args)]
+        {
             if settings.shell && key != "shell_args" {
                 continue;
             }
@@ -372,9 +338,7 @@ impl<'a> Reader<'a> {
                 }
                 Some(_) => continue,
             };
-            reading
-                .mistakes
-                .add(&first.at, &format!("{side}_stream"), text);
+            reading.mistakes.add(&first.at, &format!("{side}_stream"), text);
         }
     }
 }
@@ -390,9 +354,7 @@ fn check_family_name(key: &str) -> Result<(), String> {
             None => {
                 let names = kernel::resource_names();
                 let question = spelling::question(&name.to_lowercase(), names);
-                Err(format!(
-                    "is no resource limit{question}; limits are those of setrlimit(2)"
-                ))
+                Err(format!("is no resource limit{question}; limits are those of setrlimit(2)"))
             }
         };
     }
@@ -402,10 +364,7 @@ fn check_family_name(key: &str) -> Result<(), String> {
     }
     let names: Vec<&str> = STREAM.iter().map(|row| row.name).collect();
     let question = spelling::question(name, names.iter().copied());
-    Err(format!(
-        "is no option of a stream{question}; there are {}",
-        names.join(", ")
-    ))
+    Err(format!("is no option of a stream{question}; there are {}", names.join(", ")))
 }
 
 fn unknown(key: &str) -> String {

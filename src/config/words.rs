@@ -83,10 +83,7 @@ mod tests {
 
     fn words(text: &str) -> Vec<String> {
         let words = split(text.as_bytes()).expect("can be split");
-        words
-            .into_iter()
-            .map(|word| String::from_utf8(word).expect("text"))
-            .collect()
+        words.into_iter().map(|word| String::from_utf8(word).expect("text")).collect()
     }
 
     #[test]

@@ -10,11 +10,8 @@ impl Supervisor {
 
     #[cfg(debug_assertions)]
     pub(super) fn check_invariants(&self) {
-        let slots = || {
-            self.watcher_ids()
-                .flat_map(|w| self.slot_ids(w))
-                .map(|id| (id, self.slot(id)))
-        };
+        let slots =
+            || self.watcher_ids().flat_map(|w| self.slot_ids(w)).map(|id| (id, self.slot(id)));
         let mut deadlines: Vec<_> =
             slots().filter_map(|(id, slot)| Some((slot.state.deadline()?, id))).collect();
         deadlines.sort_unstable();

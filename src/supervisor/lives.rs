@@ -54,9 +54,8 @@ impl Supervisor {
         self.pids.insert(pid, id);
         self.slot_mut(id).note_spawned(now);
         let settings = self.settings(id.watcher).clone();
-        let replace_at = (settings.max_age_ms > 0).then(|| {
-            now.after_ms(settings.max_age_ms + self.random(settings.max_age_variance_ms))
-        });
+        let replace_at = (settings.max_age_ms > 0)
+            .then(|| now.after_ms(settings.max_age_ms + self.random(settings.max_age_variance_ms)));
         let leader = Leader { pid, tag, started: now, was_suspended: false };
         self.put(id, State::Running { leader, executed: false, replace_at });
         if stop {

@@ -34,10 +34,8 @@ impl StartPlan {
 
 impl Supervisor {
     pub(super) fn begin(&mut self, now: Moment) {
-        let mut order: Vec<u32> = self
-            .watcher_ids()
-            .filter(|w| self.watchers[*w as usize].settings.autostart)
-            .collect();
+        let mut order: Vec<u32> =
+            self.watcher_ids().filter(|w| self.watchers[*w as usize].settings.autostart).collect();
         // Stable: equal priorities keep their order.
         order.sort_by_key(|w| -i64::from(self.watchers[*w as usize].settings.priority));
         self.plan.waiting = order.into();
@@ -70,8 +68,8 @@ impl Supervisor {
 
     /// Start a stopped watcher from the beginning.
     pub(super) fn start_watcher(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        use crate::config::settings::Limit;
         use super::slot::Slot;
+        use crate::config::settings::Limit;
         let watcher = &mut self.watchers[w as usize];
         let settings = watcher.settings.clone();
         if settings.max_retry == Limit::AtMost(0) {

@@ -81,10 +81,7 @@ impl Supervisor {
         let watcher = &mut self.watchers[w as usize];
         let Some(reload) = &watcher.reload else { return };
         let ready = reload.new.iter().all(|index| {
-            matches!(
-                watcher.slots[*index as usize].state,
-                State::Running { executed: true, .. }
-            )
+            matches!(watcher.slots[*index as usize].state, State::Running { executed: true, .. })
         });
         if !ready {
             return;

@@ -339,9 +339,7 @@ impl Report {
                 list(pids),
                 if *killed { "killed" } else { "asked to end" }
             ),
-            Report::Abandoned => {
-                "ending although SIGKILL has not ended every process".to_string()
-            }
+            Report::Abandoned => "ending although SIGKILL has not ended every process".to_string(),
         }
     }
 

@@ -222,7 +222,7 @@ impl Slot {
             (true, false) => self.failures.saturating_add(1),
         };
         let again = match settings.respawn {
-            Respawn::Always => !(settings.oneshot && !failed),
+            Respawn::Always => !settings.oneshot || failed,
             Respawn::OnFailure => failed,
             Respawn::Never => false,
         };

@@ -103,7 +103,12 @@ impl Supervisor {
                 let signal = self.settings(id.watcher).stop_signal;
                 let waited_ms = now.since_ms(since);
                 actions.push(Action::Signal { pid, signal: Signal::KILL });
-                actions.push(Action::Report(Report::Outlasted { slot: id, pid, signal, waited_ms }));
+                actions.push(Action::Report(Report::Outlasted {
+                    slot: id,
+                    pid,
+                    signal,
+                    waited_ms,
+                }));
                 StopStage::Killed { give_up_at: now.after_ms(KILL_MS) }
             }
             StopStage::Killed { .. } | StopStage::Stuck => {
@@ -217,13 +222,7 @@ impl Supervisor {
     }
 
     /// Nothing gets more than `grace_ms` from now on.
-    fn hurry(
-        &mut self,
-        cause: HurryCause,
-        grace_ms: u64,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
+    fn hurry(&mut self, cause: HurryCause, grace_ms: u64, now: Moment, actions: &mut Vec<Action>) {
         let at = now.after_ms(grace_ms);
         let Life::Stopping(shutdown) = &mut self.life else { return };
         shutdown.kill_at = Some(shutdown.kill_at.map_or(at, |budget| budget.min(at)));

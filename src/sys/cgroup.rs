@@ -55,7 +55,8 @@ mod tests {
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("circus-cgroup-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("circus-cgroup-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).expect("a folder for the test");
         path
     }

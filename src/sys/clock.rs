@@ -6,7 +6,7 @@ fn read(clock: libc::clockid_t) -> (i64, i64) {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is ours to write; both clocks exist on every Linux.
     unsafe { libc::clock_gettime(clock, &mut time) };
-    (time.tv_sec as i64, time.tv_nsec as i64)
+    (time.tv_sec, time.tv_nsec)
 }
 
 /// Now, on the monotonic clock.
@@ -37,7 +37,11 @@ pub fn format(seconds: i64, pattern: &std::ffi::CStr, utc: bool) -> String {
     // SAFETY: `tm` and `buffer` are ours, and their sizes are given; the pattern ends in NUL.
     let length = unsafe {
         let mut tm: libc::tm = core::mem::zeroed();
-        if utc { libc::gmtime_r(&time, &mut tm) } else { libc::localtime_r(&time, &mut tm) };
+        if utc {
+            libc::gmtime_r(&time, &mut tm)
+        } else {
+            libc::localtime_r(&time, &mut tm)
+        };
         libc::strftime(buffer.as_mut_ptr().cast(), buffer.len(), pattern.as_ptr(), &tm)
     };
     String::from_utf8_lossy(&buffer[..length]).into_owned()

@@ -25,9 +25,7 @@ pub fn may_switch_user() -> bool {
     let header = [VERSION_3, 0];
     let mut data = [0u32; 6];
     // SAFETY: version 3 has a header of 8 bytes and two sets of 12, as given.
-    let result = unsafe {
-        libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr())
-    };
+    let result = unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
     let wanted = 1 << CAP_SETGID | 1 << CAP_SETUID;
     result == 0 && data[0] & wanted == wanted
 }

@@ -43,8 +43,7 @@ impl Output {
         };
         if way == Way::Shared {
             let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-            let flags =
-                OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+            let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
             if let Ok(fd) = open(path.as_str(), flags, Mode::empty()) {
                 return Ok(Output { fd, way: Way::Plain, ask_first: false });
             }
@@ -96,9 +95,8 @@ impl Output {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: the buffer is as large as said.
-        let sent = unsafe {
-            libc::send(self.fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)
-        };
+        let sent =
+            unsafe { libc::send(self.fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
@@ -117,8 +115,7 @@ impl Output {
 
     /// A pipe that is ready takes PIPE_BUF bytes without waiting.
     fn write_if_ready(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut entry =
-            libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+        let mut entry = libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
         // SAFETY: one entry, as said; it does not wait.
         let ready = unsafe { libc::poll(&mut entry, 1, 0) };
         if ready != 1 || entry.revents & libc::POLLOUT == 0 {

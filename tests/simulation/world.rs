@@ -87,7 +87,11 @@ impl World {
     /// Live processes started by the core for this watcher.
     pub fn leaders(&self, watcher: u32) -> usize {
         let ours = |p: &&Process| p.slot.is_some_and(|slot| slot.watcher == watcher);
-        self.processes.values().filter(ours).filter(|p| matches!(p.life, Life::Alive { .. })).count()
+        self.processes
+            .values()
+            .filter(ours)
+            .filter(|p| matches!(p.life, Life::Alive { .. }))
+            .count()
     }
 
     pub fn alive(&self) -> usize {
@@ -251,8 +255,12 @@ impl World {
 
     fn die(&mut self, pid: Pid, ending: Ending) {
         // Its children are ours now; the dead among those of others were never ours to see.
-        let orphans: Vec<Pid> =
-            self.processes.iter().filter(|(_, p)| p.parent == Some(pid)).map(|(pid, _)| *pid).collect();
+        let orphans: Vec<Pid> = self
+            .processes
+            .iter()
+            .filter(|(_, p)| p.parent == Some(pid))
+            .map(|(pid, _)| *pid)
+            .collect();
         for orphan in orphans {
             self.processes.get_mut(&orphan).expect("listed").parent = None;
         }
@@ -336,11 +344,7 @@ impl World {
         let exec_fails = self.dice.percent(self.trouble.exec_fails);
         let failure = Failure { step: Step::Execute, errno: 2 };
         let executes = if exec_fails { Err(failure) } else { Ok(()) };
-        let dies_at = if exec_fails {
-            Some((self.now, Ending::Exited(127)))
-        } else {
-            self.fate()
-        };
+        let dies_at = if exec_fails { Some((self.now, Ending::Exited(127))) } else { self.fate() };
         let obeys_after_ms = self.obedience();
         self.processes.insert(
             pid,
@@ -395,7 +399,8 @@ impl World {
         let former = self.former.get(&slot);
         for (pid, process) in &self.processes {
             let alive = matches!(process.life, Life::Alive { .. });
-            let is_former = former.is_some_and(|tags| process.tag.is_some_and(|t| tags.contains(&t)));
+            let is_former =
+                former.is_some_and(|tags| process.tag.is_some_and(|t| tags.contains(&t)));
             assert!(!(alive && is_former), "{pid} of a former process is alive");
         }
     }

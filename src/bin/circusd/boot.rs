@@ -80,8 +80,8 @@ impl Boot {
     pub fn shell(self) -> Result<Shell, String> {
         signals::reset_dispositions();
         let (null, closed) = fds::settle();
-        let signals = signals::SignalFd::new()
-            .map_err(|error| format!("cannot receive signals: {error}"))?;
+        let signals =
+            signals::SignalFd::new().map_err(|error| format!("cannot receive signals: {error}"))?;
         let style = if self.config.circus.log_json { Style::Json } else { Style::Text };
         let mut journal = Journal::open(self.target, self.level, style)?;
         let mut say = |text: &str| journal.say(LogLevel::Warning, text);

@@ -27,8 +27,11 @@ fn text(path: &str, config: &Config, environment: &[config::settings::Variable])
         let command = match program(watcher, 1, environment) {
             _ if holds_secret(watcher) => "***".to_string(),
             Ok(program) => {
-                let words: Vec<String> =
-                    program.argv.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect();
+                let words: Vec<String> = program
+                    .argv
+                    .iter()
+                    .map(|word| quoted(&String::from_utf8_lossy(word)))
+                    .collect();
                 words.join(" ")
             }
             Err(reason) => format!("({reason})"),

@@ -2,6 +2,8 @@
 //!
 //! `circusd` decides nothing that has to do with processes: the core in `circus::supervisor` does.
 
+#![allow(clippy::disallowed_methods)]
+
 mod args;
 mod boot;
 mod check;

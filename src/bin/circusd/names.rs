@@ -38,8 +38,9 @@ impl Names for Lookup<'_> {
                 format!("set oom_score_adj to {}", settings.oom_score_adj.unwrap_or(0))
             }
             Step::Capabilities => "set its capabilities".to_string(),
-            Step::Groups => "set its supplementary groups (user_switch = ignore runs it as it is)"
-                .to_string(),
+            Step::Groups => {
+                "set its supplementary groups (user_switch = ignore runs it as it is)".to_string()
+            }
             Step::Gid => format!(
                 "become group {} (user_switch = ignore runs it as it is)",
                 identity.and_then(|identity| identity.gid).unwrap_or(0)

@@ -58,11 +58,9 @@ pub enum Support {
 pub fn find<T>(table: &'static [Row<T>], name: &str) -> Option<&'static Row<T>> {
     match table.binary_search_by(|row| row.name.cmp(name)) {
         Ok(index) => Some(&table[index]),
-        Err(_) => table.iter().find(|row| {
-            row.name
-                .strip_suffix('*')
-                .is_some_and(|prefix| name.starts_with(prefix))
-        }),
+        Err(_) => table
+            .iter()
+            .find(|row| row.name.strip_suffix('*').is_some_and(|prefix| name.starts_with(prefix))),
     }
 }
 
@@ -118,12 +116,7 @@ mod tests {
         for row in table {
             assert!(!row.help.is_empty(), "{}", row.name);
             if !row.default.is_empty() {
-                assert_eq!(
-                    (row.parse)(&mut T::default(), row.default),
-                    Ok(()),
-                    "{}",
-                    row.name
-                );
+                assert_eq!((row.parse)(&mut T::default(), row.default), Ok(()), "{}", row.name);
             }
         }
     }

@@ -64,9 +64,5 @@ fn truth(_: &mut (), text: &str) -> Result<(), String> {
 }
 
 fn mask(_: &mut (), text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        Ok(())
-    } else {
-        octal(text).map(drop)
-    }
+    if text.trim().is_empty() { Ok(()) } else { octal(text).map(drop) }
 }

@@ -157,9 +157,7 @@ fn optional(text: &str) -> Option<&str> {
 }
 
 fn optional_whole(text: &str, min: i64, max: i64) -> Result<Option<i32>, String> {
-    let number = optional(text)
-        .map(|text| whole(text, min, max))
-        .transpose()?;
+    let number = optional(text).map(|text| whole(text, min, max)).transpose()?;
     Ok(number.map(|number| number as i32))
 }
 
