@@ -321,10 +321,11 @@ impl<'a> Reading<'a> {
 
     fn circus(&mut self, section: &Section, settings: &mut CircusSettings) {
         for entry in &section.entries {
-            if let Some((row, text)) = self.row(&CIRCUS, "[circus]", entry, settings) {
-                if row.support == Support::Later && self.is_wanted(&text, row.default) {
-                    self.later.circus(row.name);
-                }
+            if let Some((row, text)) = self.row(&CIRCUS, "[circus]", entry, settings)
+                && row.support == Support::Later
+                && self.is_wanted(&text, row.default)
+            {
+                self.later.circus(row.name);
             }
         }
     }

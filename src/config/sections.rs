@@ -55,10 +55,9 @@ impl<'a> Reading<'a> {
                 if options::find(&PLUGIN, &entry.key).is_none() {
                     self.expanded(entry);
                 } else if let Some((row, text)) = self.row(&PLUGIN, "[plugin:NAME]", entry, &mut ())
+                    && row.name == "use"
                 {
-                    if row.name == "use" {
-                        class = text;
-                    }
+                    class = text;
                 }
             }
             if class.trim().is_empty() {

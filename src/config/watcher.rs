@@ -210,11 +210,11 @@ impl<'a> Reader<'a> {
         if let Err(reason) = result {
             reading.mistakes.wrong_value(entry, &reason);
         }
-        if let Some(row) = row.filter(|row| row.support == Support::Later) {
-            if reading.is_wanted(text, row.default) {
-                let shown = key.split_once("_stream.").map(|(side, _)| format!("{side}_stream"));
-                self.later.push(shown.unwrap_or(key.to_owned()));
-            }
+        if let Some(row) = row.filter(|row| row.support == Support::Later)
+            && reading.is_wanted(text, row.default)
+        {
+            let shown = key.split_once("_stream.").map(|(side, _)| format!("{side}_stream"));
+            self.later.push(shown.unwrap_or(key.to_owned()));
         }
     }
 
@@ -315,10 +315,11 @@ impl<'a> Reader<'a> {
                 (_, _) => {}
             }
         }
-        if !shell_args.is_empty() && !settings.shell {
-            if let Some(entry) = self.entry("shell_args") {
-                reading.warn(entry, "is ignored without `shell = True`");
-            }
+        if !shell_args.is_empty()
+            && !settings.shell
+            && let Some(entry) = self.entry("shell_args")
+        {
+            reading.warn(entry, "is ignored without `shell = True`");
         }
     }
 
