@@ -1,0 +1,158 @@
+//! Tells the core what happens, and writes down what it wants done, a short word each.
+
+use circus::config::settings::{Config, Variable};
+use circus::config::{self, Source};
+use circus::moment::Moment;
+use circus::process::{Ending, Failure, Pid, Step, Tag};
+use circus::signal::Signal;
+use circus::supervisor::{Action, Event, Mode, SlotId, Supervisor};
+use std::collections::BTreeMap;
+
+pub struct Stage {
+    core: Supervisor,
+    names: Vec<String>,
+    now: u64,
+    next_pid: i32,
+    asked: Vec<(SlotId, Tag)>,
+    pids: BTreeMap<i32, (SlotId, Tag)>,
+}
+
+struct Text<'a>(&'a str);
+
+impl Source for Text<'_> {
+    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+        Ok(self.0.as_bytes().to_vec())
+    }
+    fn glob(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn current_dir(&self) -> String {
+        "/".to_string()
+    }
+}
+
+impl Stage {
+    /// With this configuration.
+    pub fn new(ini: &str) -> Stage {
+        Self::in_mode(ini, Mode::Watchers)
+    }
+
+    /// With a main command beside the configuration, or alone.
+    pub fn in_mode(ini: &str, mode: Mode) -> Stage {
+        let environment: [Variable; 0] = [];
+        let config = config::load("story.ini", &environment, &Text(ini));
+        let Config { circus, mut watchers, .. } = config.expect("a valid configuration");
+        if mode != Mode::Watchers {
+            watchers.push(config::main_command(&["x"]).into());
+        }
+        let names = watchers.iter().map(|watcher| watcher.name.to_string()).collect();
+        let core = Supervisor::new(circus, watchers, mode, 1);
+        Stage { core, names, now: 0, next_pid: 10, asked: Vec::new(), pids: BTreeMap::new() }
+    }
+
+    pub fn tell(&mut self, event: Event) -> Vec<String> {
+        let mut actions = Vec::new();
+        self.core.handle(event, Moment::from_ms(self.now), &mut actions);
+        actions.into_iter().filter_map(|action| self.word(action)).collect()
+    }
+
+    fn word(&mut self, action: Action) -> Option<String> {
+        Some(match action {
+            Action::Spawn { slot, tag } => {
+                self.asked.push((slot, tag));
+                format!("spawn {}.{}", self.names[slot.watcher as usize], slot.wid())
+            }
+            Action::Signal { pid, signal } => format!("{signal} {pid}"),
+            Action::SignalChildren { pid, signal } => format!("{signal} children of {pid}"),
+            Action::Survey => "survey".to_string(),
+            Action::Exit { code } => format!("exit {code}"),
+            Action::Report(_) => return None,
+        })
+    }
+
+    pub fn begin(&mut self) -> Vec<String> {
+        self.tell(Event::Begin)
+    }
+
+    /// All processes asked for come to be and execute their programs: numbers from 10 on.
+    pub fn all_start(&mut self) -> Vec<String> {
+        let mut words = Vec::new();
+        while !self.asked.is_empty() {
+            let pid = self.one_is_made(&mut words);
+            words.extend(self.tell(Event::Executed { pid }));
+        }
+        words
+    }
+
+    /// The first process asked for comes to be, but is not its program yet.
+    pub fn one_is_made(&mut self, words: &mut Vec<String>) -> Pid {
+        let (slot, tag) = self.asked.remove(0);
+        let pid = Pid::new(self.next_pid).expect("positive");
+        self.pids.insert(self.next_pid, (slot, tag));
+        self.next_pid += 1;
+        words.extend(self.tell(Event::Spawned { slot, pid, tag }));
+        pid
+    }
+
+    /// The first process asked for cannot be made.
+    pub fn fork_fails(&mut self) -> Vec<String> {
+        let (slot, _) = self.asked.remove(0);
+        self.tell(Event::SpawnFailed { slot, errno: 11 })
+    }
+
+    /// The first process asked for cannot execute its program.
+    pub fn exec_fails(&mut self) -> Vec<String> {
+        let mut words = Vec::new();
+        let pid = self.one_is_made(&mut words);
+        let failure = Failure { step: Step::Execute, errno: 2 };
+        words.extend(self.ends(pid.number(), Ending::NotExecuted(failure)));
+        words
+    }
+
+    /// It ends; if the core asks what is left behind: nothing is.
+    pub fn ends(&mut self, pid: i32, ending: Ending) -> Vec<String> {
+        let mut words = self.is_reaped(pid, ending);
+        while let Some(at) = words.iter().position(|word| word == "survey") {
+            words.remove(at);
+            words.extend(self.is_left_behind(&[]));
+        }
+        words
+    }
+
+    pub fn exits(&mut self, pid: i32, code: u8) -> Vec<String> {
+        self.ends(pid, Ending::Exited(code))
+    }
+
+    pub fn is_killed(&mut self, pid: i32, signal: Signal) -> Vec<String> {
+        self.ends(pid, Ending::Killed(signal))
+    }
+
+    pub fn is_reaped(&mut self, pid: i32, ending: Ending) -> Vec<String> {
+        let pid = Pid::new(pid).expect("positive");
+        self.tell(Event::Ended { pid, ending, memory_short: false })
+    }
+
+    /// The answer to a survey: processes, each with the number of the process it descends from.
+    pub fn is_left_behind(&mut self, left: &[(i32, i32)]) -> Vec<String> {
+        let adopted = left
+            .iter()
+            .map(|(pid, of)| (Pid::new(*pid).expect("positive"), Some(self.pids[of].1)))
+            .collect();
+        self.tell(Event::Survey { adopted })
+    }
+
+    pub fn signal(&mut self, signal: Signal) -> Vec<String> {
+        self.tell(Event::Signalled { signal })
+    }
+
+    /// Time passes.
+    pub fn after_ms(&mut self, ms: u64) -> Vec<String> {
+        self.now += ms;
+        self.tell(Event::Tick)
+    }
+
+    /// How long until the core wants to be woken.
+    pub fn wakes_after_ms(&self) -> Option<u64> {
+        self.core.next_deadline().map(|at| at.as_ms() - self.now)
+    }
+}
