@@ -42,6 +42,17 @@ pub fn remember(event: &Event) {
     }
 }
 
+/// In debug builds a test may have us fail: with this variable set, by the last real-time signal.
+#[cfg(debug_assertions)]
+pub fn fail_if_asked(signal: Signal) {
+    if signal.number() == 64 && std::env::var_os("CIRCUSD_TEST_FAILURE").is_some() {
+        panic!("asked to fail");
+    }
+}
+
+#[cfg(not(debug_assertions))]
+pub fn fail_if_asked(_: Signal) {}
+
 fn stop_everything() {
     send_all(Signal::TERM);
     send_all(Signal::CONT);

@@ -141,6 +141,7 @@ impl Shell {
     }
 
     fn signalled(&mut self, Received { signal, sender }: Received) {
+        last_words::fail_if_asked(signal);
         let is_ours = sender == identity::pid().number() as u32;
         match signal {
             Signal::CHLD => self.look_for_ended = true,
