@@ -4,9 +4,11 @@
 use circus::process::Pid;
 use circus::signal::Signal;
 use circus::supervisor::Event;
+use circus::sys::output::Output;
 use circus::sys::wait::{Waited, wait_any};
 use circus::sys::{clock, identity, poll::PollSet, procfs, signals};
 use std::collections::VecDeque;
+use std::os::fd::AsFd;
 use std::sync::Mutex;
 
 /// Internal failure.
@@ -21,11 +23,15 @@ static RECENT: Mutex<VecDeque<Event>> = Mutex::new(VecDeque::new());
 /// From now on a panic ends like this.
 pub fn prepare() {
     std::panic::set_hook(Box::new(|panic| {
-        eprintln!("circusd: internal failure, please report this: {panic}");
+        let mut words = format!("circusd: internal failure, please report this: {panic}\n");
         if let Ok(recent) = RECENT.try_lock() {
             for event in recent.iter() {
-                eprintln!("circusd: before that: {event:?}");
+                words.push_str(&format!("circusd: before that: {event:?}\n"));
             }
+        }
+        // Whoever does not read this must not keep the processes from being stopped.
+        if let Ok(mut stderr) = Output::shared(std::io::stderr().as_fd()) {
+            let _ = stderr.write(words.as_bytes());
         }
         stop_everything();
         identity::exit_now(EXIT_INTERNAL);
