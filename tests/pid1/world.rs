@@ -113,11 +113,16 @@ impl World {
     }
 
     /// Start it as this user, who can write nothing.
-    pub fn as_user(mut self, uid: &str) -> World {
+    pub fn as_user(self, uid: &str) -> World {
+        self.as_restricted_user(uid, &[])
+    }
+
+    /// The same, with more options of setpriv.
+    pub fn as_restricted_user(mut self, uid: &str, options: &[&str]) -> World {
         let copy = self.folder.join("circusd");
         fs::copy(&self.program, &copy).expect("the program can be copied");
         self.program = copy;
-        self.through(&["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"])
+        self.through(&["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"]).through(options)
     }
 
     /// Write a file into the folder; `@` in it is the folder, `@@` an `@`.
