@@ -1,0 +1,52 @@
+//! The real program with real processes: as PID 1 of a private pid namespace, and as a plain
+//! process. Nothing here sleeps to synchronise: facts are waited for, with generous deadlines.
+//!
+//! What is random prints its seed; `SEED=` runs one again.
+
+#[path = "pid1/world.rs"]
+mod world;
+
+#[path = "pid1/process.rs"]
+mod process;
+
+#[path = "pid1/random.rs"]
+mod random;
+
+#[path = "pid1/stopping.rs"]
+mod stopping;
+
+#[path = "pid1/trees.rs"]
+mod trees;
+
+#[path = "pid1/failures.rs"]
+mod failures;
+
+#[path = "pid1/lives.rs"]
+mod lives;
+
+#[path = "pid1/starting.rs"]
+mod starting;
+
+#[path = "pid1/signals.rs"]
+mod signals;
+
+#[path = "pid1/entrypoint.rs"]
+mod entrypoint;
+
+#[path = "pid1/settings.rs"]
+mod settings;
+
+#[path = "pid1/users.rs"]
+mod users;
+
+#[path = "pid1/outputs.rs"]
+mod outputs;
+
+#[path = "pid1/syslog.rs"]
+mod syslog;
+
+#[path = "pid1/storms.rs"]
+mod storms;
+
+#[path = "pid1/limits.rs"]
+mod limits;
