@@ -91,7 +91,8 @@ fn a_missing_command_is_127_and_one_that_cannot_be_executed_126() {
     let mode = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(&file, mode).expect("its mode");
     let world = world.words(&["--", &file]);
-    let others = ["nowhere-to-be-found", "/nowhere/to/be/found"].map(|word| World::entrypoint(&[word]));
+    let others =
+        ["nowhere-to-be-found", "/nowhere/to/be/found"].map(|word| World::entrypoint(&[word]));
     let cases = [(world, 126)].into_iter().chain(others.map(|world| (world, 127)));
     for (world, code) in cases {
         let mut run = world.start();

@@ -40,7 +40,8 @@ fn a_wrong_command_is_given_up_after_max_retry_and_the_others_stay() {
     if !namespaces_are_possible() {
         return;
     }
-    let ini = "[watcher:w]\ncmd = /nowhere/to/be/found\nmax_retry = 3\n[watcher:o]\ncmd = sleep 901\n";
+    let ini =
+        "[watcher:w]\ncmd = /nowhere/to/be/found\nmax_retry = 3\n[watcher:o]\ncmd = sleep 901\n";
     let mut run = World::pid_1(ini).start();
     run.wait_for_log("given up after 3 failures");
     let log = run.log();

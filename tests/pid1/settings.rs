@@ -29,7 +29,8 @@ fn the_environment_is_ours_then_that_of_the_sections_the_last_wins() {
     let environment = child.environment();
     let value = |name: &str| environment.get(name).map(String::as_str);
     let all = ["A", "B", "C", "D", "E", "OURS", "KEPT"].map(value);
-    let expected = ["1", "2", "3", "ours", "", "x", "kept"].map(|v| Some(v).filter(|v| !v.is_empty()));
+    let expected =
+        ["1", "2", "3", "ours", "", "x", "kept"].map(|v| Some(v).filter(|v| !v.is_empty()));
     assert_eq!(all, expected);
     run.stop();
 }
@@ -54,7 +55,11 @@ fn user_group_and_supplementary_groups_are_those_asked_for() {
     let (mut run, child) = with_options("uid = 61234\ngid = 61235\n");
     assert_eq!(child.status("Uid"), "61234 61234 61234 61234");
     assert_eq!(child.status("Gid"), "61235 61235 61235 61235");
-    assert!(!child.status("Groups").split(' ').any(|group| group == "0"), "{}", child.status("Groups"));
+    assert!(
+        !child.status("Groups").split(' ').any(|group| group == "0"),
+        "{}",
+        child.status("Groups")
+    );
     assert_eq!(child.mask("CapEff"), 0);
     run.stop();
 }
@@ -78,7 +83,8 @@ fn umask_directory_niceness_and_oom_score_are_those_asked_for() {
     if !namespaces_are_possible() {
         return;
     }
-    let options = "umask = 027\nworking_dir = /usr\nnice = 7\noom_score_adj = 321\nno_new_privs = True\n";
+    let options =
+        "umask = 027\nworking_dir = /usr\nnice = 7\noom_score_adj = 321\nno_new_privs = True\n";
     let (mut run, child) = with_options(options);
     assert_eq!(child.status("Umask"), "0027");
     assert_eq!(std::fs::read_link(child.path("cwd")).expect("it is there").to_str(), Some("/usr"));

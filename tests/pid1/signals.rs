@@ -21,7 +21,8 @@ const SERVICE: &str = "echo begin >> @/facts\n\
                        trap 'echo end >> @/facts; exit 0' TERM\nwhile :; do sleep 0.05; done\n";
 
 fn services(run: &Running, count: usize) -> Vec<Process> {
-    let mut all = run.wait_for_children(&format!("sh {}/service.sh", run.folder().display()), count);
+    let mut all =
+        run.wait_for_children(&format!("sh {}/service.sh", run.folder().display()), count);
     all.sort();
     all
 }
@@ -93,7 +94,8 @@ fn send_hup_is_a_reload_by_the_processes_themselves() {
     if !namespaces_are_possible() {
         return;
     }
-    let ini = "[watcher:w]\ncmd = perl @/noter.pl @/facts\nsend_hup = True\ngraceful_timeout = 0.1\n";
+    let ini =
+        "[watcher:w]\ncmd = perl @/noter.pl @/facts\nsend_hup = True\ngraceful_timeout = 0.1\n";
     let mut run = World::pid_1(ini).with("noter.pl", NOTER).start();
     run.wait_for_file("facts", "ready\n");
     let before = run.process.children();
@@ -114,8 +116,7 @@ fn forwarded_signals_arrive_rewritten_and_real_time_ones_too() {
     let mut run = World::pid_1(ini).with("noter.pl", NOTER).start();
     run.wait_for_file("facts", "ready\n");
     run.wait_for_file("nothing", "ready\n");
-    let cases =
-        [("USR1", 10), ("WINCH", 28), ("HUP", 12), ("RTMIN+3", 37), ("RTMIN+4", 64)];
+    let cases = [("USR1", 10), ("WINCH", 28), ("HUP", 12), ("RTMIN+3", 37), ("RTMIN+4", 64)];
     let mut expected = String::from("ready\n");
     for (sent, arrives) in cases {
         run.send("USR2");

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
-const INI: &str = "[circus]\nlogoutput = syslog://@/log?local3\n[watcher:w]\ncmd = sleep 900\nbackoff = 0\n";
+const INI: &str =
+    "[circus]\nlogoutput = syslog://@/log?local3\n[watcher:w]\ncmd = sleep 900\nbackoff = 0\n";
 
 fn kill_some(run: &Running, times: usize) {
     let mut child = run.wait_for_child("sleep 900");
@@ -53,7 +54,9 @@ fn a_syslog_that_is_absent_may_come_later() {
     let log = socket(run.folder().join("log"));
     kill_some(&run, 1);
     until_some("a line of the death", || receive(&log).filter(|line| line.contains("SIGKILL")));
-    until_some("what is missing", || receive(&log).filter(|line| line.contains("could not be written")));
+    until_some("what is missing", || {
+        receive(&log).filter(|line| line.contains("could not be written"))
+    });
     run.stop();
 }
 

@@ -24,7 +24,8 @@ fn another_user_that_one_may_not_become_is_an_error_that_says_so() {
     if !namespaces_are_possible() {
         return;
     }
-    let ini = "[watcher:w]\ncmd = sleep 900\nuid = 61003\nmax_retry = 2\n[watcher:o]\ncmd = sleep 901\n";
+    let ini =
+        "[watcher:w]\ncmd = sleep 900\nuid = 61003\nmax_retry = 2\n[watcher:o]\ncmd = sleep 901\n";
     let mut run = World::pid_1(ini).as_user("61002").start();
     run.wait_for_log("given up after 2 failures");
     let log = run.log();

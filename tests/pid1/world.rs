@@ -80,7 +80,8 @@ impl World {
         let folder = std::env::temp_dir().join(&mark);
         fs::create_dir_all(&folder).expect("a folder for the test");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_circusd"));
-        let world = World { folder, mark, as_pid_1, words: Vec::new(), through: Vec::new(), program };
+        let world =
+            World { folder, mark, as_pid_1, words: Vec::new(), through: Vec::new(), program };
         if ini.is_empty() {
             return world;
         }
@@ -122,7 +123,8 @@ impl World {
         let copy = self.folder.join("circusd");
         fs::copy(&self.program, &copy).expect("the program can be copied");
         self.program = copy;
-        self.through(&["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"]).through(options)
+        self.through(&["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"])
+            .through(options)
     }
 
     /// Write a file into the folder; `@` in it is the folder, `@@` an `@`.
@@ -161,7 +163,8 @@ impl World {
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         let child = command.spawn().expect("setpriv can be started");
         let process = Process(child.id() as i32);
-        let mut running = Running { child, process, namespace: PathBuf::new(), status: None, world: self };
+        let mut running =
+            Running { child, process, namespace: PathBuf::new(), status: None, world: self };
         running.find();
         running
     }
