@@ -8,10 +8,16 @@ fn the_exit_code_is_that_of_the_command() {
     if !namespaces_are_possible() {
         return;
     }
-    for code in [0, 1, 2, 7, 42, 63, 64, 70, 100, 125, 126, 127, 128, 129, 143, 200, 254, 255] {
+    for code in [
+        0, 1, 2, 7, 42, 63, 64, 70, 100, 125, 126, 127, 128, 129, 143, 200, 254, 255,
+    ] {
         let mut run = World::entrypoint(&["sh", "-c", &format!("exit {code}")]).start();
         assert_eq!(run.exit_code(), code);
-        assert_eq!(run.file("out") + &run.file("err"), "", "quiet about what is normal");
+        assert_eq!(
+            run.file("out") + &run.file("err"),
+            "",
+            "quiet about what is normal"
+        );
     }
 }
 
@@ -35,16 +41,25 @@ fn every_signal_that_can_be_caught_is_passed_on() {
         return;
     }
     for plain in [false, true] {
-        let world = if plain { World::plain("") } else { World::pid_1("") };
+        let world = if plain {
+            World::plain("")
+        } else {
+            World::pid_1("")
+        };
         let script = world.write("noter.pl", NOTER).display().to_string();
         let facts = world.folder.join("facts").display().to_string();
         let mut run = world.words(&["--", "perl", &script, &facts]).start();
         run.wait_for_file("facts", "ready\n");
         let mut expected = String::from("ready\n");
-        for number in (1..=31).chain(34..=64).filter(|number| ![9, 17, 19].contains(number)) {
+        for number in (1..=31)
+            .chain(34..=64)
+            .filter(|number| ![9, 17, 19].contains(number))
+        {
             run.send(&number.to_string());
             expected.push_str(&format!("got {number}\n"));
-            until(&format!("signal {number} arrives"), || run.file("facts") == expected);
+            until(&format!("signal {number} arrives"), || {
+                run.file("facts") == expected
+            });
         }
         run.process.children()[0].send("KILL");
         assert_eq!(run.exit_code(), 137);
@@ -91,8 +106,11 @@ fn a_missing_command_is_127_and_one_that_cannot_be_executed_126() {
     let mode = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(&file, mode).expect("its mode");
     let world = world.words(&["--", &file]);
-    let others = ["nowhere-to-be-found", "/nowhere/to/be/found"].map(|word| World::entrypoint(&[word]));
-    let cases = [(world, 126)].into_iter().chain(others.map(|world| (world, 127)));
+    let others =
+        ["nowhere-to-be-found", "/nowhere/to/be/found"].map(|word| World::entrypoint(&[word]));
+    let cases = [(world, 126)]
+        .into_iter()
+        .chain(others.map(|world| (world, 127)));
     for (world, code) in cases {
         let mut run = world.start();
         assert_eq!(run.exit_code(), code);

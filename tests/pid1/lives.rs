@@ -14,7 +14,10 @@ fn an_essential_process_has_three_lives_then_the_others_get_term_and_the_exit_co
     let ini = "[watcher:main]\ncmd = sh @/main.sh\nessential = True\nmax_restarts = 2\n\
                [watcher:polite]\ncmd = sh @/polite.sh\n";
     let main = "echo life >> @/lives\nuntil grep -q up @/facts; do sleep 0.01; done\nexit 7\n";
-    let mut run = World::pid_1(ini).with("main.sh", main).with("polite.sh", POLITE).start();
+    let mut run = World::pid_1(ini)
+        .with("main.sh", main)
+        .with("polite.sh", POLITE)
+        .start();
     assert_eq!(run.exit_code(), 7);
     assert_eq!(run.file("lives"), "life\n".repeat(3));
     assert_eq!(run.file("facts"), "polite is up\npolite got TERM\n");
@@ -33,7 +36,10 @@ fn a_oneshot_that_succeeds_is_completed_and_one_that_fails_is_told() {
     run.wait_for_log("good completed");
     run.wait_for_log("bad has no process left");
     let log = run.log();
-    assert!(log.contains("exited with code 5") && !log.contains("bad completed"), "{log}");
+    assert!(
+        log.contains("exited with code 5") && !log.contains("bad completed"),
+        "{log}"
+    );
     run.wait_for_child("sleep 900");
     run.stop();
 }
@@ -118,7 +124,11 @@ fn a_child_killed_by_a_real_time_signal_is_reaped_and_explained() {
     let mut run = World::pid_1("[watcher:w]\ncmd = sleep 900\n").start();
     let mut child = run.wait_for_child("sleep 900");
     run.wait_for_log("w started");
-    for (signal, name) in [("37", "SIGRTMIN+3 "), ("34", "SIGRTMIN "), ("64", "SIGRTMIN+30 ")] {
+    for (signal, name) in [
+        ("37", "SIGRTMIN+3 "),
+        ("34", "SIGRTMIN "),
+        ("64", "SIGRTMIN+30 "),
+    ] {
         child.send(signal);
         child = run.wait_for_replacement("sleep 900", child);
         run.wait_for_log(&format!("was killed by {name}"));

@@ -37,8 +37,12 @@ fn with_closed_streams_services_run_and_have_all_three() {
         let world = World::pid_1(INI).through_bash(&format!("exec \"$@\" {closed}"));
         let mut run = world.start();
         let child = kill_some(&run, 2);
-        until("it is its program", || child.descriptors().len() == 3);
-        assert_eq!(child.descriptors().into_keys().collect::<Vec<_>>(), [0, 1, 2], "{closed}");
+        until("it sleeps", || child.stat(3) == "S");
+        assert_eq!(
+            child.descriptors().into_keys().collect::<Vec<_>>(),
+            [0, 1, 2],
+            "{closed}"
+        );
         run.stop();
     }
 }
@@ -81,7 +85,9 @@ fn a_log_that_nobody_reads_stops_neither_respawns_nor_the_stop() {
     let ini = format!("{INI}[watcher:loud]\ncmd = yes\n");
     let mut run = World::pid_1(&ini).start_with(Stdio::null(), writer.into(), Stdio::null());
     let loud = run.wait_for_child("yes");
-    until("the pipe is full", || loud.read("wchan").contains("pipe_write"));
+    until("the pipe is full", || {
+        loud.read("wchan").contains("pipe_write")
+    });
     // More than what is kept of the log.
     kill_some(&run, 700);
     assert_idle(&run);
@@ -109,8 +115,15 @@ fn a_log_is_whole_again_when_it_is_read_again_and_tells_what_is_missing() {
     kill_some(&run, 2);
     run.stop();
     let text = reading.join().expect("it is read");
-    assert!(text.contains("lines of this log could not be written"), "{} bytes", text.len());
-    assert!(text.lines().all(|line| line.contains("circus[1]")), "every line is whole");
+    assert!(
+        text.contains("lines of this log could not be written"),
+        "{} bytes",
+        text.len()
+    );
+    assert!(
+        text.lines().all(|line| line.contains("circus[1]")),
+        "every line is whole"
+    );
     assert!(text.contains("SIGTERM received: stopping"));
 }
 
@@ -119,7 +132,12 @@ fn a_full_device_is_no_reason_to_end_or_to_spin() {
     if !namespaces_are_possible() {
         return;
     }
-    let full = || File::options().write(true).open("/dev/full").expect("it is there");
+    let full = || {
+        File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("it is there")
+    };
     let mut run = World::pid_1(INI).start_with(Stdio::null(), full().into(), full().into());
     kill_some(&run, 5);
     assert_idle(&run);
@@ -139,7 +157,9 @@ fn a_log_file_on_a_full_disk_is_written_again_when_there_is_room() {
     assert_idle(&run);
     let inside = |name: &str| {
         let path = run.folder().join("disk").join(name);
-        run.process.path("root").join(path.strip_prefix("/").expect("absolute"))
+        run.process
+            .path("root")
+            .join(path.strip_prefix("/").expect("absolute"))
     };
     assert_eq!(fs::read_to_string(inside("log")).expect("it is there"), "");
     fs::remove_file(inside("fill")).expect("removed");
@@ -178,14 +198,22 @@ fn json_lines_are_objects_with_their_facts() {
     run.wait_for_log("\"respawned\"");
     run.stop();
     let log = run.log();
-    let lines: Vec<serde_json::Value> =
-        log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
     for line in &lines {
         for key in ["time", "level", "pid", "message", "event"] {
             assert!(line.get(key).is_some(), "{key} in {line}");
         }
     }
-    let died = lines.iter().find(|line| line["event"] == "died").expect("it is told");
+    let died = lines
+        .iter()
+        .find(|line| line["event"] == "died")
+        .expect("it is told");
     assert_eq!((&died["watcher"], &died["wid"]), (&"w".into(), &1.into()));
-    assert!(died["process_pid"].is_u64() && died["level"] == "warning", "{died}");
+    assert!(
+        died["process_pid"].is_u64() && died["level"] == "warning",
+        "{died}"
+    );
 }

@@ -15,7 +15,11 @@ impl Process {
     pub fn all() -> Vec<Process> {
         let entries = fs::read_dir("/proc").expect("/proc is there");
         let number = |name: std::ffi::OsString| name.to_str()?.parse().ok();
-        entries.flatten().filter_map(|entry| number(entry.file_name())).map(Process).collect()
+        entries
+            .flatten()
+            .filter_map(|entry| number(entry.file_name()))
+            .map(Process)
+            .collect()
     }
 
     /// A file of its own in /proc.
@@ -30,20 +34,31 @@ impl Process {
 
     /// Its words, with single blanks between them; nothing for a zombie.
     pub fn command(self) -> String {
-        self.read("cmdline").trim_end_matches('\0').replace('\0', " ")
+        self.read("cmdline")
+            .trim_end_matches('\0')
+            .replace('\0', " ")
     }
 
     /// Its children.
     pub fn children(self) -> Vec<Process> {
         let text = self.read(&format!("task/{}/children", self.0));
-        text.split_whitespace().filter_map(|word| word.parse().ok()).map(Process).collect()
+        text.split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .map(Process)
+            .collect()
     }
 
     /// A field of `status`, by name.
     pub fn status(self, name: &str) -> String {
         let text = self.read("status");
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        value.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// A field of `status` that is a hexadecimal mask.
@@ -56,7 +71,10 @@ impl Process {
     pub fn stat(self, number: usize) -> String {
         let text = self.read("stat");
         let rest = text.rsplit_once(") ").map_or("", |(_, rest)| rest);
-        rest.split_whitespace().nth(number - 3).unwrap_or_default().to_string()
+        rest.split_whitespace()
+            .nth(number - 3)
+            .unwrap_or_default()
+            .to_string()
     }
 
     fn stat_number(self, number: usize) -> u64 {
@@ -89,8 +107,15 @@ impl Process {
 
     /// Its open descriptors and what they lead to.
     pub fn descriptors(self) -> BTreeMap<u32, String> {
-        let Ok(entries) = fs::read_dir(self.path("fd")) else { return BTreeMap::new() };
-        let target = |path: PathBuf| fs::read_link(path).unwrap_or_default().display().to_string();
+        let Ok(entries) = fs::read_dir(self.path("fd")) else {
+            return BTreeMap::new();
+        };
+        let target = |path: PathBuf| {
+            fs::read_link(path)
+                .unwrap_or_default()
+                .display()
+                .to_string()
+        };
         entries
             .flatten()
             .filter_map(|entry| {
@@ -103,8 +128,21 @@ impl Process {
     /// The soft limit, by its name in `limits`.
     pub fn limit(self, name: &str) -> String {
         let text = self.read("limits");
-        let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        rest.split_whitespace().next().unwrap_or_default().to_string()
+        let rest = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_default();
+        rest.split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_string()
+    }
+
+    /// Send a signal, unless it is no child of this one any more.
+    pub fn send_if_child_of(self, parent: Process, signal: &str) {
+        let signal = Signal::parse(signal).expect("a signal");
+        let pid = |process: Process| Pid::new(process.0).expect("a pid");
+        let _ = circus::sys::signals::send_to_child_of(pid(parent), pid(self), signal);
     }
 
     /// Send a signal; that it is gone already is no matter.

@@ -8,8 +8,15 @@ pub struct Random(u64);
 impl Random {
     /// From `SEED=`, or else from the clock; printed for whoever looks at a failure.
     pub fn new() -> Random {
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |t| t.as_nanos() as u64);
-        let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(clock);
+        let clock = || {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(1, |t| t.as_nanos() as u64)
+        };
+        let seed = std::env::var("SEED")
+            .ok()
+            .and_then(|s| s.parse().ok())
+            .unwrap_or_else(clock);
         println!("SEED={seed}");
         Random(seed | 1)
     }

@@ -1,20 +1,24 @@
 //! What a process gets: looked at from outside, in /proc.
 
 use crate::process::Process;
-use crate::world::{Running, World, namespaces_are_possible};
+use crate::world::{Running, World, namespaces_are_possible, until};
 
 /// 32 and 33, which libc keeps for itself.
 const OF_LIBC: u64 = 0b11 << 31;
 
 /// circusd with one watcher of these options; its process has become its program.
 fn with_options(options: &str) -> (Running, Process) {
-    start(World::pid_1(&format!("[watcher:w]\ncmd = sleep 900\n{options}")))
+    start(World::pid_1(&format!(
+        "[watcher:w]\ncmd = sleep 900\n{options}"
+    )))
 }
 
 fn start(world: World) -> (Running, Process) {
     let run = world.start();
     let child = run.wait_for_child("sleep 900");
     run.wait_for_log("w started");
+    // It has loaded its libraries.
+    until("it sleeps", || child.stat(3) == "S");
     (run, child)
 }
 
@@ -29,7 +33,8 @@ fn the_environment_is_ours_then_that_of_the_sections_the_last_wins() {
     let environment = child.environment();
     let value = |name: &str| environment.get(name).map(String::as_str);
     let all = ["A", "B", "C", "D", "E", "OURS", "KEPT"].map(value);
-    let expected = ["1", "2", "3", "ours", "", "x", "kept"].map(|v| Some(v).filter(|v| !v.is_empty()));
+    let expected =
+        ["1", "2", "3", "ours", "", "x", "kept"].map(|v| Some(v).filter(|v| !v.is_empty()));
     assert_eq!(all, expected);
     run.stop();
 }
@@ -54,7 +59,11 @@ fn user_group_and_supplementary_groups_are_those_asked_for() {
     let (mut run, child) = with_options("uid = 61234\ngid = 61235\n");
     assert_eq!(child.status("Uid"), "61234 61234 61234 61234");
     assert_eq!(child.status("Gid"), "61235 61235 61235 61235");
-    assert!(!child.status("Groups").split(' ').any(|group| group == "0"), "{}", child.status("Groups"));
+    assert!(
+        !child.status("Groups").split(' ').any(|group| group == "0"),
+        "{}",
+        child.status("Groups")
+    );
     assert_eq!(child.mask("CapEff"), 0);
     run.stop();
 }
@@ -78,10 +87,16 @@ fn umask_directory_niceness_and_oom_score_are_those_asked_for() {
     if !namespaces_are_possible() {
         return;
     }
-    let options = "umask = 027\nworking_dir = /usr\nnice = 7\noom_score_adj = 321\nno_new_privs = True\n";
+    let options =
+        "umask = 027\nworking_dir = /usr\nnice = 7\noom_score_adj = 321\nno_new_privs = True\n";
     let (mut run, child) = with_options(options);
     assert_eq!(child.status("Umask"), "0027");
-    assert_eq!(std::fs::read_link(child.path("cwd")).expect("it is there").to_str(), Some("/usr"));
+    assert_eq!(
+        std::fs::read_link(child.path("cwd"))
+            .expect("it is there")
+            .to_str(),
+        Some("/usr")
+    );
     assert_eq!(child.stat(19), "7");
     assert_eq!(child.read("oom_score_adj").trim(), "321");
     assert_eq!(child.status("NoNewPrivs"), "1");
@@ -99,7 +114,10 @@ fn capabilities_are_those_asked_for_and_no_others() {
         ("capabilities = none\n", 0),
         ("capabilities = none\nuid = 61234\n", 0),
         ("capabilities = CAP_NET_BIND_SERVICE\n", NET_BIND_SERVICE),
-        ("capabilities = net_bind_service\nuid = 61234\ngid = 61234\n", NET_BIND_SERVICE),
+        (
+            "capabilities = net_bind_service\nuid = 61234\ngid = 61234\n",
+            NET_BIND_SERVICE,
+        ),
     ];
     for (options, wanted) in cases {
         let (mut run, child) = with_options(options);
@@ -119,7 +137,11 @@ fn each_process_has_its_own_session_no_blocked_and_no_ignored_signal_and_no_stra
     let children = run.wait_for_children("sleep 900", 3);
     run.wait_for_log("w started");
     for child in children {
-        assert_eq!((child.mask("SigBlk"), child.mask("SigIgn") & !OF_LIBC), (0, 0));
+        until("it sleeps", || child.stat(3) == "S");
+        assert_eq!(
+            (child.mask("SigBlk"), child.mask("SigIgn") & !OF_LIBC),
+            (0, 0)
+        );
         let descriptors = child.descriptors();
         assert_eq!(descriptors.keys().copied().collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(descriptors[&0], "/dev/null");
@@ -138,7 +160,10 @@ fn streams_that_are_to_be_closed_lead_nowhere() {
     }
     let (mut run, child) = with_options("close_child_stdout = True\nclose_child_stderr = True\n");
     let descriptors = child.descriptors();
-    assert!(descriptors.values().all(|target| target == "/dev/null"), "{descriptors:?}");
+    assert!(
+        descriptors.values().all(|target| target == "/dev/null"),
+        "{descriptors:?}"
+    );
     assert_eq!(descriptors.len(), 3);
     run.stop();
 }
@@ -153,7 +178,11 @@ fn what_cannot_be_set_is_told_with_its_reason() {
         ("cmd = /etc/passwd\n", "Permission denied"),
     ];
     for (options, reason) in cases {
-        let command = if options.starts_with("cmd") { "" } else { "cmd = sleep 900\n" };
+        let command = if options.starts_with("cmd") {
+            ""
+        } else {
+            "cmd = sleep 900\n"
+        };
         let ini = format!("[watcher:w]\n{command}{options}max_retry = 1\n");
         let mut run = World::pid_1(&ini).start();
         run.wait_for_log("given up");

@@ -21,7 +21,8 @@ const SERVICE: &str = "echo begin >> @/facts\n\
                        trap 'echo end >> @/facts; exit 0' TERM\nwhile :; do sleep 0.05; done\n";
 
 fn services(run: &Running, count: usize) -> Vec<Process> {
-    let mut all = run.wait_for_children(&format!("sh {}/service.sh", run.folder().display()), count);
+    let mut all =
+        run.wait_for_children(&format!("sh {}/service.sh", run.folder().display()), count);
     all.sort();
     all
 }
@@ -37,13 +38,20 @@ fn a_reload_starts_new_processes_before_the_old_ones_go() {
     until("both have begun", || run.file("facts") == "begin\nbegin\n");
     run.send("HUP");
     run.wait_for_log("w reloaded");
-    until("the old ones are gone", || old.iter().all(|process| !process.is_alive()));
+    until("the old ones are gone", || {
+        old.iter().all(|process| !process.is_alive())
+    });
     let new = services(&run, 2);
-    until("all have noted it", || run.file("facts").lines().count() == 6);
+    until("all have noted it", || {
+        run.file("facts").lines().count() == 6
+    });
     run.stop();
     // Made before the first of the old ones was asked to end.
     let log = run.log();
-    let place = |text: &str| log.find(text).unwrap_or_else(|| panic!("{text} is in\n{log}"));
+    let place = |text: &str| {
+        log.find(text)
+            .unwrap_or_else(|| panic!("{text} is in\n{log}"))
+    };
     assert!(place("w reloading") < place("w reloaded"));
     assert!(new.iter().all(|process| !old.contains(process)));
 }
@@ -60,9 +68,18 @@ fn no_old_process_is_asked_to_end_before_every_new_one_is_its_program() {
     let mut run = World::pid_1(ini).with("service.sh", service).start();
     run.wait_for_file("facts", "begin");
     run.send("HUP");
-    until("the old one has ended", || run.file("seen").matches("service.sh").count() >= 1);
-    assert_eq!(run.file("seen").matches("/service.sh").count(), 2, "{}", run.file("seen"));
-    until("the new one has begun", || run.file("facts") == "begin\nbegin\n");
+    until("the old one has ended", || {
+        run.file("seen").matches("service.sh").count() >= 1
+    });
+    assert_eq!(
+        run.file("seen").matches("/service.sh").count(),
+        2,
+        "{}",
+        run.file("seen")
+    );
+    until("the new one has begun", || {
+        run.file("facts") == "begin\nbegin\n"
+    });
     run.stop();
 }
 
@@ -93,7 +110,8 @@ fn send_hup_is_a_reload_by_the_processes_themselves() {
     if !namespaces_are_possible() {
         return;
     }
-    let ini = "[watcher:w]\ncmd = perl @/noter.pl @/facts\nsend_hup = True\ngraceful_timeout = 0.1\n";
+    let ini =
+        "[watcher:w]\ncmd = perl @/noter.pl @/facts\nsend_hup = True\ngraceful_timeout = 0.1\n";
     let mut run = World::pid_1(ini).with("noter.pl", NOTER).start();
     run.wait_for_file("facts", "ready\n");
     let before = run.process.children();
@@ -114,8 +132,13 @@ fn forwarded_signals_arrive_rewritten_and_real_time_ones_too() {
     let mut run = World::pid_1(ini).with("noter.pl", NOTER).start();
     run.wait_for_file("facts", "ready\n");
     run.wait_for_file("nothing", "ready\n");
-    let cases =
-        [("USR1", 10), ("WINCH", 28), ("HUP", 12), ("RTMIN+3", 37), ("RTMIN+4", 64)];
+    let cases = [
+        ("USR1", 10),
+        ("WINCH", 28),
+        ("HUP", 12),
+        ("RTMIN+3", 37),
+        ("RTMIN+4", 64),
+    ];
     let mut expected = String::from("ready\n");
     for (sent, arrives) in cases {
         run.send("USR2");
@@ -126,7 +149,11 @@ fn forwarded_signals_arrive_rewritten_and_real_time_ones_too() {
     // HUP was a reload for the one that does not take it.
     run.wait_for_log("deaf reloaded");
     run.stop();
-    assert!(!run.file("nothing").contains("got 10\n"), "{}", run.file("nothing"));
+    assert!(
+        !run.file("nothing").contains("got 10\n"),
+        "{}",
+        run.file("nothing")
+    );
 }
 
 #[test]

@@ -24,9 +24,17 @@ fn starts_follow_priority_and_both_warmup_delays() {
     first.sort_by_key(|process| process.made_at_ticks());
     // The kernel's record has steps of 10 ms.
     for pair in first.windows(2) {
-        assert!(gap_ms(pair[0], pair[1]) >= 180, "{}", gap_ms(pair[0], pair[1]));
+        assert!(
+            gap_ms(pair[0], pair[1]) >= 180,
+            "{}",
+            gap_ms(pair[0], pair[1])
+        );
     }
-    assert!(gap_ms(first[0], second) >= 880, "{}", gap_ms(first[0], second));
+    assert!(
+        gap_ms(first[0], second) >= 880,
+        "{}",
+        gap_ms(first[0], second)
+    );
     assert!(gap_ms(second, last) >= 280, "{}", gap_ms(second, last));
     run.stop();
 }
@@ -54,7 +62,10 @@ fn lower_priorities_wait_for_a_oneshot() {
                [watcher:migrate]\ncmd = sh @/migrate.sh\noneshot = True\npriority = 10\n";
     let migrate = "until [ -e @/go ]; do sleep 0.01; done\necho migrated >> @/facts\n";
     let serve = "echo serving >> @/facts\nexec sleep 902\n";
-    let mut run = World::pid_1(ini).with("migrate.sh", migrate).with("serve.sh", serve).start();
+    let mut run = World::pid_1(ini)
+        .with("migrate.sh", migrate)
+        .with("serve.sh", serve)
+        .start();
     run.wait_for_log("beside started");
     assert_eq!(run.file("facts"), "");
     run.write("go", "");

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
-const INI: &str = "[circus]\nlogoutput = syslog://@/log?local3\n[watcher:w]\ncmd = sleep 900\nbackoff = 0\n";
+const INI: &str =
+    "[circus]\nlogoutput = syslog://@/log?local3\n[watcher:w]\ncmd = sleep 900\nbackoff = 0\n";
 
 fn kill_some(run: &Running, times: usize) {
     let mut child = run.wait_for_child("sleep 900");
@@ -39,7 +40,10 @@ fn a_syslog_that_nobody_reads_stops_nothing() {
     run.stop();
     let first = receive(&log).expect("a line");
     // local3.info
-    assert!(first.starts_with("<158>") && first.ends_with('\0'), "{first:?}");
+    assert!(
+        first.starts_with("<158>") && first.ends_with('\0'),
+        "{first:?}"
+    );
     assert!(first.contains("circus[1]"), "{first:?}");
 }
 
@@ -52,8 +56,12 @@ fn a_syslog_that_is_absent_may_come_later() {
     kill_some(&run, 3);
     let log = socket(run.folder().join("log"));
     kill_some(&run, 1);
-    until_some("a line of the death", || receive(&log).filter(|line| line.contains("SIGKILL")));
-    until_some("what is missing", || receive(&log).filter(|line| line.contains("could not be written")));
+    until_some("a line of the death", || {
+        receive(&log).filter(|line| line.contains("SIGKILL"))
+    });
+    until_some("what is missing", || {
+        receive(&log).filter(|line| line.contains("could not be written"))
+    });
     run.stop();
 }
 
@@ -66,11 +74,15 @@ fn a_syslog_that_was_restarted_gets_the_next_line() {
     let path = world.folder.join("log");
     let log = socket(path.clone());
     let mut run = world.start();
-    until("the first line", || receive(&log).is_some_and(|line| line.contains("w started")));
+    until("the first line", || {
+        receive(&log).is_some_and(|line| line.contains("w started"))
+    });
     drop(log);
     fs::remove_file(&path).expect("removed");
     let log = socket(path);
     kill_some(&run, 1);
-    until("the next line", || receive(&log).is_some_and(|line| line.contains("SIGKILL")));
+    until("the next line", || {
+        receive(&log).is_some_and(|line| line.contains("SIGKILL"))
+    });
     run.stop();
 }

@@ -58,7 +58,9 @@ fn none_of_the_old_processes_lives_when_the_replacement_starts() {
             let bash = run.wait_for_child(&command);
             until("it has its sleeps", || {
                 let all: Vec<String> = run.others().iter().map(|p| p.command()).collect();
-                ["sleep 910", "sleep 911"].iter().all(|sleep| all.iter().any(|c| c == sleep))
+                ["sleep 910", "sleep 911"]
+                    .iter()
+                    .all(|sleep| all.iter().any(|c| c == sleep))
                     && run.file("lives").lines().count() == life
             });
             bash.send("KILL");
@@ -81,7 +83,9 @@ fn a_replacement_that_binds_a_port_succeeds_at_the_first_try() {
     };
     let wrapper = format!("setsid perl @/server.pl {port} @/facts & wait\n");
     let ini = "[watcher:w]\ncmd = bash @/wrapper.sh\ngraceful_timeout = 0.3\n";
-    let world = World::pid_1(ini).with("server.pl", SERVER).with("wrapper.sh", &wrapper);
+    let world = World::pid_1(ini)
+        .with("server.pl", SERVER)
+        .with("wrapper.sh", &wrapper);
     let mut run = world.start();
     let command = format!("bash {}/wrapper.sh", run.folder().display());
     for life in 1..4 {
@@ -105,7 +109,11 @@ fn without_kill_tree_a_descendant_is_left_alone_until_everything_stops() {
     let mut run = World::pid_1(ini).with("wrapper.sh", once).start();
     let command = format!("bash {}/wrapper.sh", run.folder().display());
     let bash = run.wait_for_child(&command);
-    let find = || run.others().into_iter().find(|p| p.command() == "sleep 901");
+    let find = || {
+        run.others()
+            .into_iter()
+            .find(|p| p.command() == "sleep 901")
+    };
     let descendant = until_some("its descendant is there", find);
     bash.send("KILL");
     run.wait_for_replacement(&command, bash);
@@ -124,8 +132,40 @@ fn stop_children_reaches_the_children_of_a_shell_that_waits() {
     let child = "$SIG{TERM} = sub { open(my $f, '>>', '@/facts'); print $f \"child\\n\"; exit };\n\
                  open(my $f, '>>', '@/facts'); print $f \"ready\\n\"; close $f; sleep 900;\n";
     let ini = "[watcher:w]\ncmd = bash @/parent.sh\nstop_children = True\ngraceful_timeout = 600\n";
-    let mut run = World::pid_1(ini).with("parent.sh", script).with("child.pl", child).start();
+    let mut run = World::pid_1(ini)
+        .with("parent.sh", script)
+        .with("child.pl", child)
+        .start();
     run.wait_for_file("facts", "ready");
     run.stop();
     assert_eq!(run.file("facts"), "ready\nchild\n");
+}
+
+#[test]
+fn a_chain_of_descendants_that_appear_one_after_the_other_is_cleared_to_its_end() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    // Each one leaves another behind when it is asked to end; the last one just ends.
+    let link = "trap 'setsid bash @/link.sh '$(($1 - 1))' & exit' TERM\n\
+                [ $1 = 0 ] && exec sleep 901\necho link $1 >> @/facts\nsleep 902 & wait\n";
+    let ini = "[watcher:w]\ncmd = bash @/link.sh 5\n[watcher:o]\ncmd = sleep 900\n";
+    let mut run = World::pid_1(ini).with("link.sh", link).start();
+    run.wait_for_file("facts", "link 5\n");
+    run.stop();
+    assert!(run.log().contains("w left "), "{}", run.log());
+}
+
+#[test]
+fn a_process_that_flees_by_forking_does_not_outlive_the_stop() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let comet = "$SIG{TERM} = 'IGNORE'; fork and exit while 1;";
+    let ini = "[watcher:w]\ncmd = perl @/comet.pl\nrespawn = False\ngraceful_timeout = 0.2\n\
+               [watcher:o]\ncmd = sleep 900\n";
+    let mut run = World::pid_1(ini).with("comet.pl", comet).start();
+    run.wait_for_child("sleep 900");
+    run.wait_for_log("w (pid ");
+    run.stop();
 }

@@ -3,7 +3,8 @@
 
 use crate::process::Process;
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -43,7 +44,10 @@ pub fn namespaces_are_possible() -> bool {
     let possible = *POSSIBLE.get_or_init(|| {
         let mut command = Command::new("unshare");
         command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "true"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     });
     if !possible {
@@ -57,6 +61,7 @@ pub struct World {
     pub folder: PathBuf,
     mark: String,
     as_pid_1: bool,
+    own_proc: bool,
     words: Vec<String>,
     through: Vec<String>,
     program: PathBuf,
@@ -80,7 +85,16 @@ impl World {
         let folder = std::env::temp_dir().join(&mark);
         fs::create_dir_all(&folder).expect("a folder for the test");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_circusd"));
-        let world = World { folder, mark, as_pid_1, words: Vec::new(), through: Vec::new(), program };
+        let (words, through) = (Vec::new(), Vec::new());
+        let world = World {
+            folder,
+            mark,
+            as_pid_1,
+            own_proc: true,
+            words,
+            through,
+            program,
+        };
         if ini.is_empty() {
             return world;
         }
@@ -101,7 +115,8 @@ impl World {
 
     /// Start it by this command, which executes its further arguments.
     pub fn through(mut self, words: &[&str]) -> World {
-        self.through.extend(words.iter().map(|word| word.to_string()));
+        self.through
+            .extend(words.iter().map(|word| word.to_string()));
         self
     }
 
@@ -113,23 +128,27 @@ impl World {
     }
 
     /// Start it as this user, who can write nothing.
-    pub fn as_user(self, uid: &str) -> World {
-        self.as_restricted_user(uid, &[])
+    pub fn by_user(self, uid: &str) -> World {
+        self.by_restricted_user(uid, &[])
     }
 
     /// The same, with more options of setpriv.
-    pub fn as_restricted_user(mut self, uid: &str, options: &[&str]) -> World {
+    pub fn by_restricted_user(mut self, uid: &str, options: &[&str]) -> World {
         let copy = self.folder.join("circusd");
         fs::copy(&self.program, &copy).expect("the program can be copied");
         self.program = copy;
-        self.through(&["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"]).through(options)
+        self.through(&["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"])
+            .through(options)
     }
 
     /// Write a file into the folder; `@` in it is the folder, `@@` an `@`.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.join(name);
         let folder = self.folder.display().to_string();
-        let text = text.replace("@@", "\u{1}").replace('@', &folder).replace('\u{1}', "@");
+        let text = text
+            .replace("@@", "\u{1}")
+            .replace('@', &folder)
+            .replace('\u{1}', "@");
         fs::write(&path, text).expect("a file for the test");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
         path
@@ -153,15 +172,26 @@ impl World {
         // Whoever starts this thread's processes: if it ends, so do they.
         let mut words = vec!["setpriv", "--pdeathsig", "KILL"];
         if self.as_pid_1 {
-            words.extend(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+            words.extend(["unshare", "--pid", "--fork", "--kill-child"]);
+            words.extend(["--mount-proc"].iter().filter(|_| self.own_proc));
         }
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).args(&self.through).arg(&self.program).args(&self.words);
+        command
+            .args(&words[1..])
+            .args(&self.through)
+            .arg(&self.program)
+            .args(&self.words);
         command.env(MARK, &self.mark).current_dir(&self.folder);
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         let child = command.spawn().expect("setpriv can be started");
         let process = Process(child.id() as i32);
-        let mut running = Running { child, process, namespace: PathBuf::new(), status: None, world: self };
+        let mut running = Running {
+            child,
+            process,
+            namespace: None,
+            status: None,
+            world: self,
+        };
         running.find();
         running
     }
@@ -179,7 +209,8 @@ pub struct Running {
     child: Child,
     /// circusd.
     pub process: Process,
-    namespace: PathBuf,
+    /// Held open: the kernel gives the number of a namespace that is gone to the next one.
+    namespace: Option<File>,
     status: Option<ExitStatus>,
     world: World,
 }
@@ -192,13 +223,17 @@ impl Running {
             if self.child.try_wait().expect("it is our child").is_some() {
                 return Some(None);
             }
-            let process = if as_pid_1 { outer.children().first().copied()? } else { outer };
+            let process = if as_pid_1 {
+                outer.children().first().copied()?
+            } else {
+                outer
+            };
             let ready = process.read("comm").trim() == "circusd" && takes_signals(process);
             ready.then_some(Some(process))
         });
         let Some(process) = found else { return };
         self.process = process;
-        self.namespace = fs::read_link(process.path("ns/pid")).unwrap_or_default();
+        self.namespace = File::open(process.path("ns/pid")).ok();
     }
 
     pub fn folder(&self) -> &Path {
@@ -221,11 +256,15 @@ impl Running {
     }
 
     pub fn wait_for_log(&self, text: &str) {
-        until(&format!("the log says {text:?}"), || self.log().contains(text));
+        until(&format!("the log says {text:?}"), || {
+            self.log().contains(text)
+        });
     }
 
     pub fn wait_for_file(&self, name: &str, text: &str) {
-        until(&format!("{name} holds {text:?}"), || self.file(name).contains(text));
+        until(&format!("{name} holds {text:?}"), || {
+            self.file(name).contains(text)
+        });
     }
 
     /// Its children with this command line.
@@ -250,7 +289,9 @@ impl Running {
     /// Wait until another process has taken the place of this one.
     pub fn wait_for_replacement(&self, command: &str, old: Process) -> Process {
         until_some(&format!("another {command:?} is there"), || {
-            self.children(command).into_iter().find(|process| *process != old)
+            self.children(command)
+                .into_iter()
+                .find(|process| *process != old)
         })
     }
 
@@ -258,10 +299,12 @@ impl Running {
     pub fn others(&self) -> Vec<Process> {
         let mut all = Process::all();
         let mark = format!("{MARK}={}", self.world.mark);
+        let number = |data: io::Result<fs::Metadata>| data.map_or(0, |data| data.ino());
+        let namespace = self.namespace.as_ref().map(|file| number(file.metadata()));
         all.retain(|process| {
             *process != self.process
                 && if self.world.as_pid_1 {
-                    fs::read_link(process.path("ns/pid")).is_ok_and(|ns| ns == self.namespace)
+                    namespace.is_some_and(|ns| ns == number(fs::metadata(process.path("ns/pid"))))
                 } else {
                     process.0 != self.child.id() as i32
                         && process.read("environ").split('\0').any(|line| line == mark)
@@ -270,8 +313,15 @@ impl Running {
         all
     }
 
+    /// Send it a signal, unless it has ended: its number may be another process's by then.
     pub fn send(&self, signal: &str) {
-        self.process.send(signal);
+        let parent = if self.world.as_pid_1 {
+            self.child.id()
+        } else {
+            std::process::id()
+        };
+        self.process
+            .send_if_child_of(Process(parent as i32), signal);
     }
 
     /// Whether it has ended.
@@ -287,7 +337,9 @@ impl Running {
         use std::os::unix::process::ExitStatusExt;
         until("circusd ends", || self.has_ended());
         let status = self.status.expect("it has ended");
-        status.code().unwrap_or_else(|| 1000 + status.signal().unwrap_or(0))
+        status
+            .code()
+            .unwrap_or_else(|| 1000 + status.signal().unwrap_or(0))
     }
 
     /// Ask it to end and expect that it does so well, leaving nothing.
@@ -310,7 +362,7 @@ impl Drop for Running {
         }
         // The end of PID 1 is the end of its namespace.
         if self.status.is_none() {
-            self.process.send("KILL");
+            self.send("KILL");
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
