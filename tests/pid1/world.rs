@@ -107,6 +107,12 @@ impl World {
         Self::pid_1("").words(&["--"]).words(command)
     }
 
+    /// The /proc that it sees is that of another namespace.
+    pub fn with_foreign_proc(mut self) -> World {
+        self.own_proc = false;
+        self
+    }
+
     /// More words of its command line.
     pub fn words(mut self, words: &[&str]) -> World {
         self.words.extend(words.iter().map(|word| word.to_string()));
