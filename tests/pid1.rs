@@ -50,3 +50,6 @@ mod storms;
 
 #[path = "pid1/limits.rs"]
 mod limits;
+
+#[path = "pid1/shortcomings.rs"]
+mod shortcomings;

@@ -2,7 +2,7 @@
 
 use super::slot::{Leader, Next, State, StopStage, is_failure};
 use super::watcher::Phase;
-use super::{Action, Report, SlotId, Supervisor, UNEXECUTED_MAX};
+use super::{Action, Report, SlotId, Supervisor};
 use crate::moment::Moment;
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
@@ -28,7 +28,7 @@ impl Supervisor {
 
     /// Let queued slots make their processes, as many as may be on their way at once.
     pub(super) fn fill_up(&mut self, actions: &mut Vec<Action>) {
-        while self.unexecuted < UNEXECUTED_MAX {
+        while self.unexecuted < self.unexecuted_max {
             let Some(id) = self.queue.pop_front() else { return };
             if matches!(self.slot(id).state, State::Queued) {
                 self.put(id, State::Spawning { stop: false });
@@ -70,7 +70,14 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
+        const EMFILE: i32 = 24;
         self.unexecuted -= 1;
+        if errno == EMFILE && self.unexecuted > 0 && self.slot(id).wanted {
+            // Those that are on their way hold a descriptor each until they have arrived.
+            self.unexecuted_max = self.unexecuted;
+            self.schedule(id, now);
+            return;
+        }
         let settings = self.settings(id.watcher).clone();
         let slot = self.slot_mut(id);
         if slot.wanted {

@@ -73,6 +73,8 @@ pub struct Supervisor {
     queue: VecDeque<SlotId>,
     /// Processes that have not become their program yet, or are being made.
     unexecuted: usize,
+    /// So many of these there may be.
+    unexecuted_max: usize,
     pids: BTreeMap<Pid, SlotId>,
     /// Slots in `State::Clearing`; some may have left it.
     clearing: Vec<SlotId>,
@@ -114,6 +116,7 @@ impl Supervisor {
             agenda: Agenda::default(),
             queue: VecDeque::new(),
             unexecuted: 0,
+            unexecuted_max: UNEXECUTED_MAX,
             pids: BTreeMap::new(),
             clearing: Vec::new(),
             survey_asked: false,

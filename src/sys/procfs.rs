@@ -4,9 +4,11 @@
 use crate::process::{Pid, Tag};
 use std::fs;
 
-/// Whether there is a /proc at all.
-pub fn is_mounted() -> bool {
-    fs::metadata("/proc/self/stat").is_ok()
+/// Whether there is a /proc, and it is that of our own pid namespace: in another one's the numbers
+/// mean other processes.
+pub fn is_ours() -> bool {
+    let us = std::process::id().to_string();
+    fs::read_link("/proc/self").is_ok_and(|link| link.as_os_str() == us.as_str())
 }
 
 /// Our children, alive or not reaped. `None` without /proc.

@@ -30,19 +30,31 @@ fn set_mask(mask: u64) {
     }
 }
 
-/// Give every signal its default disposition. A process that we start inherits what is ignored
-/// here; nothing acts on a signal here, as all are blocked.
+/// The kernel's own structure: on x86-64 and AArch64 its first word is the handler.
+#[repr(C)]
+#[derive(Default)]
+struct KernelAction {
+    handler: usize,
+    flags: usize,
+    restorer: usize,
+    mask: u64,
+}
+
+/// Give every signal its default disposition, also the two that libc keeps for itself: whoever
+/// started us with posix_spawn(3) has left one of them ignored. A process that we start inherits
+/// what is ignored here; nothing acts on a signal here, as all are blocked.
 pub fn reset_dispositions() {
+    const NONE: *const KernelAction = core::ptr::null();
     for number in 1..=64 {
-        // SAFETY: plain structures of the kernel's interface; numbers that libc keeps for itself
-        // and those that cannot be caught are refused without effect.
+        let mut action = KernelAction::default();
+        // SAFETY: the structure is the kernel's, its mask of 8 bytes; what cannot be changed is
+        // refused without effect.
         unsafe {
-            let mut action: libc::sigaction = core::mem::zeroed();
-            if libc::sigaction(number, core::ptr::null(), &mut action) == 0
-                && action.sa_sigaction == libc::SIG_IGN
-            {
-                action.sa_sigaction = libc::SIG_DFL;
-                libc::sigaction(number, &action, core::ptr::null_mut());
+            let call = libc::SYS_rt_sigaction;
+            let asked = libc::syscall(call, number, NONE, &raw mut action, 8usize);
+            if asked == 0 && action.handler == libc::SIG_IGN {
+                let action = KernelAction::default();
+                libc::syscall(call, number, &raw const action, NONE, 8usize);
             }
         }
     }

@@ -194,7 +194,7 @@ impl Job {
             argv: pointers(&plan.argv),
             environment: pointers(&plan.environment),
             tag: tag_limit(&plan),
-            limits: plan.rlimits.iter().map(limit).collect(),
+            limits: other_limits(&plan),
             oom_score_adj: plan.oom_score_adj.map_or(Vec::new(), |n| n.to_string().into_bytes()),
             report,
             stack: Stack::new()?,
@@ -205,11 +205,16 @@ impl Job {
 
 const RLIMIT_LOCKS: u32 = 10;
 
-/// The limit that is the tag, unless the plan wants that limit for itself.
+/// The limit that is the tag.
 fn tag_limit(plan: &Plan) -> Option<libc::rlimit64> {
-    let taken = plan.rlimits.iter().any(|limit| limit.resource == RLIMIT_LOCKS);
-    let tag = plan.tag.filter(|_| !taken)?;
+    let tag = plan.tag?;
     Some(libc::rlimit64 { rlim_cur: tag.0, rlim_max: libc::RLIM64_INFINITY })
+}
+
+/// The other limits. One on locks would mean nothing to the kernel, and hide the tag.
+fn other_limits(plan: &Plan) -> Vec<(u32, libc::rlimit64)> {
+    let is_other = |limit: &&ResourceLimit| limit.resource != RLIMIT_LOCKS || plan.tag.is_none();
+    plan.rlimits.iter().filter(is_other).map(limit).collect()
 }
 
 fn limit(limit: &ResourceLimit) -> (u32, libc::rlimit64) {

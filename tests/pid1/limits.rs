@@ -8,15 +8,15 @@ fn sixteen_descriptors_are_enough_for_many_processes() {
     if !namespaces_are_possible() {
         return;
     }
-    let ini = "[watcher:w]\ncmd = sleep 900\nnumprocesses = 60\n";
+    let ini = "[watcher:w]\ncmd = sleep 900\nnumprocesses = 24\n";
     let mut run = World::pid_1(ini).through_bash("ulimit -n 16; exec \"$@\"").start();
-    let children = run.wait_for_children("sleep 900", 60);
-    for child in &children[..20] {
+    let children = run.wait_for_children("sleep 900", 24);
+    for child in &children[..8] {
         child.send("KILL");
     }
     until("they are replaced", || {
         let now = run.children("sleep 900");
-        now.len() == 60 && children[..20].iter().all(|old| !now.contains(old))
+        now.len() == 24 && children[..8].iter().all(|old| !now.contains(old))
     });
     run.stop();
 }
@@ -36,7 +36,7 @@ fn times_told(run: &Running) -> usize {
 
 fn told_tried_again_and_outlived(ulimit: &str, uid: &str, raised: &str) {
     let ini = "[watcher:w]\ncmd = sleep 900\nnumprocesses = 5\nbackoff_max = 0.3\n";
-    let world = World::pid_1(ini).as_user(uid).through_bash(&format!("{ulimit}; exec \"$@\""));
+    let world = World::pid_1(ini).by_user(uid).through_bash(&format!("{ulimit}; exec \"$@\""));
     let mut run = world.start();
     until("it is told", || times_told(&run) > 0);
     let told = times_told(&run);

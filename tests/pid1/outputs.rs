@@ -37,7 +37,7 @@ fn with_closed_streams_services_run_and_have_all_three() {
         let world = World::pid_1(INI).through_bash(&format!("exec \"$@\" {closed}"));
         let mut run = world.start();
         let child = kill_some(&run, 2);
-        until("it is its program", || child.descriptors().len() == 3);
+        until("it sleeps", || child.stat(3) == "S");
         assert_eq!(child.descriptors().into_keys().collect::<Vec<_>>(), [0, 1, 2], "{closed}");
         run.stop();
     }

@@ -89,7 +89,9 @@ impl Process {
 
     /// Its open descriptors and what they lead to.
     pub fn descriptors(self) -> BTreeMap<u32, String> {
-        let Ok(entries) = fs::read_dir(self.path("fd")) else { return BTreeMap::new() };
+        let Ok(entries) = fs::read_dir(self.path("fd")) else {
+            return BTreeMap::new();
+        };
         let target = |path: PathBuf| fs::read_link(path).unwrap_or_default().display().to_string();
         entries
             .flatten()
@@ -105,6 +107,13 @@ impl Process {
         let text = self.read("limits");
         let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
         rest.split_whitespace().next().unwrap_or_default().to_string()
+    }
+
+    /// Send a signal, unless it is no child of this one any more.
+    pub fn send_if_child_of(self, parent: Process, signal: &str) {
+        let signal = Signal::parse(signal).expect("a signal");
+        let pid = |process: Process| Pid::new(process.0).expect("a pid");
+        let _ = circus::sys::signals::send_to_child_of(pid(parent), pid(self), signal);
     }
 
     /// Send a signal; that it is gone already is no matter.

@@ -1,7 +1,7 @@
 //! What a process gets: looked at from outside, in /proc.
 
 use crate::process::Process;
-use crate::world::{Running, World, namespaces_are_possible};
+use crate::world::{Running, World, namespaces_are_possible, until};
 
 /// 32 and 33, which libc keeps for itself.
 const OF_LIBC: u64 = 0b11 << 31;
@@ -15,6 +15,8 @@ fn start(world: World) -> (Running, Process) {
     let run = world.start();
     let child = run.wait_for_child("sleep 900");
     run.wait_for_log("w started");
+    // It has loaded its libraries.
+    until("it sleeps", || child.stat(3) == "S");
     (run, child)
 }
 
@@ -125,6 +127,7 @@ fn each_process_has_its_own_session_no_blocked_and_no_ignored_signal_and_no_stra
     let children = run.wait_for_children("sleep 900", 3);
     run.wait_for_log("w started");
     for child in children {
+        until("it sleeps", || child.stat(3) == "S");
         assert_eq!((child.mask("SigBlk"), child.mask("SigIgn") & !OF_LIBC), (0, 0));
         let descriptors = child.descriptors();
         assert_eq!(descriptors.keys().copied().collect::<Vec<_>>(), [0, 1, 2]);

@@ -54,14 +54,16 @@ fn no_old_process_is_asked_to_end_before_every_new_one_is_its_program() {
     if !namespaces_are_possible() {
         return;
     }
-    // The old one notes at its end which other processes of the service it sees.
-    let service = "trap 'cat /proc/[0-9]*/cmdline | tr \"\\0\" \" \" >> @/seen; exit 0' TERM\n\
+    // The old one notes at its end what circusd's children are.
+    let service = "seen() { read all < /proc/1/task/1/children; for pid in $all; do\n\
+                   tr '\\0' ' ' < /proc/$pid/cmdline; echo; done; }\n\
+                   trap 'seen > @/part; mv @/part @/seen; exit 0' TERM\n\
                    echo begin >> @/facts\nwhile :; do sleep 0.05; done\n";
     let ini = "[watcher:w]\ncmd = sh @/service.sh\n";
     let mut run = World::pid_1(ini).with("service.sh", service).start();
     run.wait_for_file("facts", "begin");
     run.send("HUP");
-    until("the old one has ended", || run.file("seen").matches("service.sh").count() >= 1);
+    until("the old one has ended", || run.file("seen").contains("service.sh"));
     assert_eq!(run.file("seen").matches("/service.sh").count(), 2, "{}", run.file("seen"));
     until("the new one has begun", || run.file("facts") == "begin\nbegin\n");
     run.stop();

@@ -2,7 +2,7 @@
 //! is left.
 
 use crate::random::Random;
-use crate::world::{World, namespaces_are_possible, until};
+use crate::world::{Running, World, namespaces_are_possible, until, until_some};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,15 @@ warmup_delay = 0.02
 [watcher:wrong]
 cmd = /nowhere/to/be/found
 max_retry = -1
+";
+
+/// One that is going to be suspended, with a grace that nobody wants to sit out.
+pub const SUSPENDED: &str = "
+[watcher:a]
+cmd = sleep 900
+graceful_timeout = 24
+[watcher:b]
+cmd = sleep 901
 ";
 
 /// Ignores TERM, and says when it does.
@@ -154,15 +163,31 @@ fn a_suspended_service_is_stopped_without_sitting_out_its_grace() {
     if !namespaces_are_possible() {
         return;
     }
-    let ini = "[watcher:a]\ncmd = sleep 900\ngraceful_timeout = 24\n[watcher:b]\ncmd = sleep 901\n";
-    let mut run = World::pid_1(ini).start();
+    let mut run = World::pid_1(SUSPENDED).start();
     let child = run.wait_for_child("sleep 900");
     run.wait_for_log("a started");
+    run.wait_for_log("b started");
+    let before = settled_waits(&run);
     child.send("STOP");
     until("it is suspended", || child.stat(3) == "T");
+    until("circusd has noticed", || waits(&run) != before);
     let asked = Instant::now();
     run.stop();
     assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
+}
+
+/// How often circusd has gone to sleep.
+fn waits(run: &Running) -> String {
+    run.process.status("voluntary_ctxt_switches")
+}
+
+/// The same, once it stays as it is.
+fn settled_waits(run: &Running) -> String {
+    until_some("circusd rests", || {
+        let before = waits(run);
+        thread::sleep(Duration::from_millis(50));
+        Some(before).filter(|before| *before == waits(run))
+    })
 }
 
 #[test]
@@ -193,4 +218,49 @@ fn the_end_of_circusd_by_sigkill_is_survived_by_whoever_cleans_up() {
     assert!(child.is_alive());
     drop(run);
     until("it was cleaned up", || !child.is_alive());
+}
+
+#[test]
+fn the_stop_signal_is_the_one_asked_for() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let script = "trap 'echo got USR1 >> @/facts; exit 0' USR1\ntrap 'echo got TERM >> @/facts' TERM\n\
+                  echo up >> @/facts\nwhile :; do sleep 0.02; done\n";
+    let ini = "[watcher:w]\ncmd = sh @/w.sh\nstop_signal = USR1\n";
+    let mut run = World::pid_1(ini).with("w.sh", script).start();
+    run.wait_for_file("facts", "up");
+    run.stop();
+    assert_eq!(run.file("facts"), "up\ngot USR1\n");
+}
+
+#[test]
+fn reloads_at_any_moment_keep_no_stop_from_its_end() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let mut random = Random::new();
+    let ini = format!("{SERVICES}graceful_timeout = 0.5\n");
+    for _ in 0..6 {
+        let mut run = World::pid_1(&ini).with("wrapper.sh", WRAPPER).start();
+        for _ in 0..random.below(25) {
+            run.send("HUP");
+            thread::sleep(Duration::from_millis(random.below(12)));
+        }
+        run.send("TERM");
+        for _ in 0..3 {
+            run.send("HUP");
+        }
+        assert_eq!(run.exit_code(), 0);
+        assert_eq!(run.others(), [], "nothing is left");
+    }
+}
+
+#[test]
+fn a_pidfile_names_it_and_is_removed_at_the_end() {
+    let mut run = World::plain("[circus]\npidfile = @/pid\n[watcher:a]\ncmd = sleep 900\n").start();
+    run.wait_for_child("sleep 900");
+    assert_eq!(run.file("pid").trim(), run.process.0.to_string());
+    run.stop();
+    assert!(!run.folder().join("pid").exists());
 }

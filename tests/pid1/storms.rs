@@ -62,6 +62,9 @@ fn after_a_storm_of_kills_all_workers_are_back_and_nothing_has_grown() {
     let mut random = Random::new();
     let mut run = World::pid_1(ini).start();
     let calm = run.wait_for_child("sleep 901");
+    run.wait_for_log("w started");
+    run.wait_for_log("calm started");
+    let descriptors = run.process.descriptors().len();
     let storm = |random: &mut Random, time: Duration| {
         let end = Instant::now() + time;
         while Instant::now() < end {
@@ -71,11 +74,12 @@ fn after_a_storm_of_kills_all_workers_are_back_and_nothing_has_grown() {
                 continue;
             }
             // One that has not become its program yet may be hit too.
-            all[random.below(all.len() as u64) as usize].send("KILL");
+            let one = all[random.below(all.len() as u64) as usize];
+            one.send_if_child_of(run.process, "KILL");
         }
         run.wait_for_children("sleep 900", WORKERS);
         until("all are reaped", || zombies(&run) == 0);
-        until("no descriptor is left of them", || run.process.descriptors().len() <= 10);
+        until("no descriptor is left over", || run.process.descriptors().len() == descriptors);
     };
     storm(&mut random, Duration::from_millis(1500));
     let resident = resident_kb(run.process);

@@ -129,3 +129,32 @@ fn stop_children_reaches_the_children_of_a_shell_that_waits() {
     run.stop();
     assert_eq!(run.file("facts"), "ready\nchild\n");
 }
+
+#[test]
+fn a_chain_of_descendants_that_appear_one_after_the_other_is_cleared_to_its_end() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    // Each one leaves another behind when it is asked to end; the last one just ends.
+    let link = "trap 'setsid bash @/link.sh '$(($1 - 1))' & exit' TERM\n\
+                [ $1 = 0 ] && exec sleep 901\necho link $1 >> @/facts\nsleep 902 & wait\n";
+    let ini = "[watcher:w]\ncmd = bash @/link.sh 5\n[watcher:o]\ncmd = sleep 900\n";
+    let mut run = World::pid_1(ini).with("link.sh", link).start();
+    run.wait_for_file("facts", "link 5\n");
+    run.stop();
+    assert!(run.log().contains("w left "), "{}", run.log());
+}
+
+#[test]
+fn a_process_that_flees_by_forking_does_not_outlive_the_stop() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let comet = "$SIG{TERM} = 'IGNORE'; fork and exit while 1;";
+    let ini = "[watcher:w]\ncmd = perl @/comet.pl\nrespawn = False\ngraceful_timeout = 0.2\n\
+               [watcher:o]\ncmd = sleep 900\n";
+    let mut run = World::pid_1(ini).with("comet.pl", comet).start();
+    run.wait_for_child("sleep 900");
+    run.wait_for_log("w (pid ");
+    run.stop();
+}

@@ -8,7 +8,7 @@ fn a_user_without_rights_can_run_watchers() {
         return;
     }
     let ini = "[watcher:w]\ncmd = sleep 900\n";
-    let world = World::pid_1(ini).as_user("61001").words(&["--pidfile", "/nowhere/circusd.pid"]);
+    let world = World::pid_1(ini).by_user("61001").words(&["--pidfile", "/nowhere/circusd.pid"]);
     let mut run = world.start();
     let child = run.wait_for_child("sleep 900");
     assert_eq!(run.process.status("Uid"), "61001 61001 61001 61001");
@@ -26,7 +26,7 @@ fn another_user_that_one_may_not_become_is_an_error_that_says_so() {
     }
     let ini =
         "[watcher:w]\ncmd = sleep 900\nuid = 61003\nmax_retry = 2\n[watcher:o]\ncmd = sleep 901\n";
-    let mut run = World::pid_1(ini).as_user("61002").start();
+    let mut run = World::pid_1(ini).by_user("61002").start();
     run.wait_for_log("given up after 2 failures");
     let log = run.log();
     assert!(log.contains("not permitted") && log.contains("user_switch"), "{log}");
@@ -41,7 +41,7 @@ fn with_user_switch_ignore_it_runs_as_the_user_that_circusd_is() {
         return;
     }
     let ini = "[watcher:w]\ncmd = sleep 900\nuid = 61005\ngid = 61005\nuser_switch = ignore\n";
-    let mut run = World::pid_1(ini).as_user("61004").start();
+    let mut run = World::pid_1(ini).by_user("61004").start();
     let child = run.wait_for_child("sleep 900");
     run.wait_for_log("w started");
     assert_eq!(child.status("Uid"), "61004 61004 61004 61004");
@@ -54,7 +54,7 @@ fn without_capabilities_and_new_privileges_everything_works() {
         return;
     }
     let drop = ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"];
-    let world = World::pid_1("[watcher:w]\ncmd = sleep 900\n").as_restricted_user("61006", &drop);
+    let world = World::pid_1("[watcher:w]\ncmd = sleep 900\n").by_restricted_user("61006", &drop);
     let mut run = world.start();
     let child = run.wait_for_child("sleep 900");
     run.wait_for_log("w started");

@@ -3,7 +3,8 @@
 
 use crate::process::Process;
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -57,6 +58,7 @@ pub struct World {
     pub folder: PathBuf,
     mark: String,
     as_pid_1: bool,
+    own_proc: bool,
     words: Vec<String>,
     through: Vec<String>,
     program: PathBuf,
@@ -80,8 +82,8 @@ impl World {
         let folder = std::env::temp_dir().join(&mark);
         fs::create_dir_all(&folder).expect("a folder for the test");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_circusd"));
-        let world =
-            World { folder, mark, as_pid_1, words: Vec::new(), through: Vec::new(), program };
+        let (words, through) = (Vec::new(), Vec::new());
+        let world = World { folder, mark, as_pid_1, own_proc: true, words, through, program };
         if ini.is_empty() {
             return world;
         }
@@ -92,6 +94,12 @@ impl World {
     /// An entrypoint: CMD and its words.
     pub fn entrypoint(command: &[&str]) -> World {
         Self::pid_1("").words(&["--"]).words(command)
+    }
+
+    /// The /proc that it sees is that of another namespace.
+    pub fn with_foreign_proc(mut self) -> World {
+        self.own_proc = false;
+        self
     }
 
     /// More words of its command line.
@@ -114,12 +122,12 @@ impl World {
     }
 
     /// Start it as this user, who can write nothing.
-    pub fn as_user(self, uid: &str) -> World {
-        self.as_restricted_user(uid, &[])
+    pub fn by_user(self, uid: &str) -> World {
+        self.by_restricted_user(uid, &[])
     }
 
     /// The same, with more options of setpriv.
-    pub fn as_restricted_user(mut self, uid: &str, options: &[&str]) -> World {
+    pub fn by_restricted_user(mut self, uid: &str, options: &[&str]) -> World {
         let copy = self.folder.join("circusd");
         fs::copy(&self.program, &copy).expect("the program can be copied");
         self.program = copy;
@@ -155,7 +163,8 @@ impl World {
         // Whoever starts this thread's processes: if it ends, so do they.
         let mut words = vec!["setpriv", "--pdeathsig", "KILL"];
         if self.as_pid_1 {
-            words.extend(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+            words.extend(["unshare", "--pid", "--fork", "--kill-child"]);
+            words.extend(["--mount-proc"].iter().filter(|_| self.own_proc));
         }
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).args(&self.through).arg(&self.program).args(&self.words);
@@ -163,8 +172,7 @@ impl World {
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         let child = command.spawn().expect("setpriv can be started");
         let process = Process(child.id() as i32);
-        let mut running =
-            Running { child, process, namespace: PathBuf::new(), status: None, world: self };
+        let mut running = Running { child, process, namespace: None, status: None, world: self };
         running.find();
         running
     }
@@ -182,7 +190,8 @@ pub struct Running {
     child: Child,
     /// circusd.
     pub process: Process,
-    namespace: PathBuf,
+    /// Held open: the kernel gives the number of a namespace that is gone to the next one.
+    namespace: Option<File>,
     status: Option<ExitStatus>,
     world: World,
 }
@@ -201,7 +210,7 @@ impl Running {
         });
         let Some(process) = found else { return };
         self.process = process;
-        self.namespace = fs::read_link(process.path("ns/pid")).unwrap_or_default();
+        self.namespace = File::open(process.path("ns/pid")).ok();
     }
 
     pub fn folder(&self) -> &Path {
@@ -261,10 +270,12 @@ impl Running {
     pub fn others(&self) -> Vec<Process> {
         let mut all = Process::all();
         let mark = format!("{MARK}={}", self.world.mark);
+        let number = |data: io::Result<fs::Metadata>| data.map_or(0, |data| data.ino());
+        let namespace = self.namespace.as_ref().map(|file| number(file.metadata()));
         all.retain(|process| {
             *process != self.process
                 && if self.world.as_pid_1 {
-                    fs::read_link(process.path("ns/pid")).is_ok_and(|ns| ns == self.namespace)
+                    namespace.is_some_and(|ns| ns == number(fs::metadata(process.path("ns/pid"))))
                 } else {
                     process.0 != self.child.id() as i32
                         && process.read("environ").split('\0').any(|line| line == mark)
@@ -273,8 +284,10 @@ impl Running {
         all
     }
 
+    /// Send it a signal, unless it has ended: its number may be another process's by then.
     pub fn send(&self, signal: &str) {
-        self.process.send(signal);
+        let parent = if self.world.as_pid_1 { self.child.id() } else { std::process::id() };
+        self.process.send_if_child_of(Process(parent as i32), signal);
     }
 
     /// Whether it has ended.
@@ -313,7 +326,7 @@ impl Drop for Running {
         }
         // The end of PID 1 is the end of its namespace.
         if self.status.is_none() {
-            self.process.send("KILL");
+            self.send("KILL");
             let _ = self.child.kill();
             let _ = self.child.wait();
         }

@@ -156,8 +156,8 @@ fn surprises(config: &Config, mode: Mode, may_switch_user: bool) -> Vec<String> 
             "running as pid {pid}, not as PID 1: only orphans of our own processes are adopted"
         ));
     }
-    if !procfs::is_mounted() {
-        all.push("no /proc: what a process leaves behind cannot be found".to_string());
+    if !procfs::is_ours() {
+        all.push("no /proc of ours: what a process leaves behind cannot be found".to_string());
     }
     if !may_switch_user {
         let wants = |identity: &circus::config::settings::Identity| {

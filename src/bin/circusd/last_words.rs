@@ -88,6 +88,9 @@ fn send_all(signal: Signal) {
         signals::send_to_all(signal);
         return;
     }
+    if !procfs::is_ours() {
+        return;
+    }
     for pid in procfs::children().unwrap_or_default() {
         send_tree(pid, signal);
     }

@@ -45,6 +45,8 @@ pub struct Shell {
     /// Children may have ended since the last look.
     look_for_ended: bool,
     survey_asked: bool,
+    /// There is a /proc, and its numbers are ours.
+    has_proc: bool,
     exit: Option<u8>,
 }
 
@@ -78,6 +80,7 @@ impl Shell {
             // Some may be there from before we became what we are.
             look_for_ended: true,
             survey_asked: false,
+            has_proc: procfs::is_ours(),
             exit: None,
         }
     }
@@ -236,7 +239,10 @@ impl Shell {
 
     /// The children that the core has not started, with their tags.
     fn adopted(&mut self) -> Vec<(Pid, Option<Tag>)> {
-        let children = procfs::children().unwrap_or_default();
+        let children = match self.has_proc {
+            true => procfs::children().unwrap_or_default(),
+            false => Vec::new(),
+        };
         let supervisor = &self.supervisor;
         let tags = &mut self.tags;
         children
@@ -273,7 +279,11 @@ impl Shell {
                 let _ = signals::send(pid, signal);
             }
             Action::SignalChildren { pid, signal } => {
-                for child in procfs::children_of(pid) {
+                let children = match self.has_proc {
+                    true => procfs::children_of(pid),
+                    false => Vec::new(),
+                };
+                for child in children {
                     let _ = signals::send_to_child_of(pid, child, signal);
                 }
             }
