@@ -52,4 +52,4 @@ mod storms;
 mod limits;
 
 #[path = "pid1/shortcomings.rs"]
-mod shortcomings;
+mod regressions;

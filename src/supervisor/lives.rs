@@ -111,8 +111,13 @@ impl Supervisor {
         let Some(&id) = self.pids.get(&pid) else { return };
         match &mut self.slot_mut(id).state {
             State::Running { leader, .. } => leader.was_suspended = true,
-            // It was asked to end and could not hear it.
-            State::Stopping { .. } => actions.push(Action::Signal { pid, signal: Signal::CONT }),
+            // It was asked to end and could not hear it. Once: one that suspends itself again and
+            // again must not keep us busy.
+            State::Stopping { leader, .. } if !leader.was_suspended => {
+                leader.was_suspended = true;
+                actions.push(Action::Signal { pid, signal: Signal::CONT });
+            }
+            State::Stopping { .. } => {}
             State::Vacant
             | State::Due { .. }
             | State::Queued

@@ -291,7 +291,11 @@ impl Report {
             Report::ForkFailed { slot, errno, next } => format!(
                 "{}: no process can be made: {}; {}",
                 at(names, *slot),
-                names.error(*errno),
+                match *errno {
+                    EAGAIN =>
+                        "the limit of processes is reached (RLIMIT_NPROC, pids cgroup)".into(),
+                    errno => names.error(errno),
+                },
                 then(*next)
             ),
             Report::NeverStarted { watcher } => {
@@ -368,6 +372,8 @@ impl Report {
         }
     }
 }
+
+const EAGAIN: i32 = 11;
 
 fn at(names: &dyn Names, slot: SlotId) -> String {
     let name = names.watcher(slot.watcher);

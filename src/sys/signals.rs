@@ -152,8 +152,8 @@ pub fn send_to_child_of(
     let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.number(), 0) };
     if pidfd < 0 {
         let error = Errno::last();
-        // Before Linux 5.3 there is none: the number has to do.
-        return if error == Errno::ENOSYS { send(pid, signal) } else { Err(error) };
+        // Not known before Linux 5.3, or not allowed by a filter: the number has to do.
+        return if error == Errno::ESRCH { Err(error) } else { send(pid, signal) };
     }
     // SAFETY: just opened, and nobody else has it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as i32) };

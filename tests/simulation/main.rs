@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use world::{Trouble, World};
 
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 3000;
 const STEPS_MAX: usize = 100_000;
 
 /// Longer than any delay, grace and life that a configuration here has.

@@ -1,4 +1,4 @@
-//! What does not hold yet, each as a test that will pass when it does.
+//! What went wrong once.
 
 use crate::stopping::SUSPENDED;
 use crate::world::{World, namespaces_are_possible, until};
