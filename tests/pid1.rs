@@ -51,5 +51,5 @@ mod storms;
 #[path = "pid1/limits.rs"]
 mod limits;
 
-#[path = "pid1/shortcomings.rs"]
+#[path = "pid1/regressions.rs"]
 mod regressions;

@@ -38,9 +38,10 @@ impl Names for Lookup<'_> {
                 format!("set oom_score_adj to {}", settings.oom_score_adj.unwrap_or(0))
             }
             Step::Capabilities => "set its capabilities".to_string(),
-            Step::Groups => {
-                "set its supplementary groups (user_switch = ignore runs it as it is)".to_string()
-            }
+            Step::Groups => format!(
+                "take the groups of user {} (user_switch = ignore runs it as it is)",
+                identity.and_then(|identity| identity.uid).unwrap_or(0)
+            ),
             Step::Gid => format!(
                 "become group {} (user_switch = ignore runs it as it is)",
                 identity.and_then(|identity| identity.gid).unwrap_or(0)
