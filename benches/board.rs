@@ -41,24 +41,15 @@ pub struct Board {
 impl Board {
     /// Make one with room for so many stamps.
     pub fn create(path: &Path, capacity: u64) -> std::io::Result<Board> {
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)?;
+        let file = File::options().read(true).write(true).create_new(true).open(path)?;
         file.set_len(HEAD_BYTES + capacity * STAMP_BYTES)?;
         file.write_all_at(&capacity.to_ne_bytes(), CAPACITY_AT)?;
-        Ok(Board {
-            file,
-            stamps: Vec::new(),
-        })
+        Ok(Board { file, stamps: Vec::new() })
     }
 
     /// Let those begin who wait for the word.
     pub fn go(&self) {
-        self.file
-            .write_all_at(&1u64.to_ne_bytes(), GO_AT)
-            .expect("the board is memory");
+        self.file.write_all_at(&1u64.to_ne_bytes(), GO_AT).expect("the board is memory");
     }
 
     /// All stamps so far, in the order in which places were taken.
@@ -74,21 +65,13 @@ impl Board {
             if ns == 0 {
                 return &self.stamps;
             }
-            self.stamps.push(Stamp {
-                ns,
-                kind: bytes[8],
-                value: long(16) as i64,
-            });
+            self.stamps.push(Stamp { ns, kind: bytes[8], value: long(16) as i64 });
         }
     }
 
     /// The stamps of one kind so far.
     pub fn of(&mut self, kind: u8) -> Vec<Stamp> {
-        self.stamps()
-            .iter()
-            .filter(|stamp| stamp.kind == kind)
-            .copied()
-            .collect()
+        self.stamps().iter().filter(|stamp| stamp.kind == kind).copied().collect()
     }
 
     /// Wait until there are so many of a kind.
@@ -104,10 +87,7 @@ impl Board {
             }
             if Instant::now() > end {
                 let (letter, seconds) = (char::from(kind), limit.as_secs());
-                return Err(format!(
-                    "{} of {count} {letter} in {seconds} s",
-                    found.len()
-                ));
+                return Err(format!("{} of {count} {letter} in {seconds} s", found.len()));
             }
             std::thread::sleep(Duration::from_millis(1));
         }

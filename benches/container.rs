@@ -12,13 +12,8 @@ use std::time::Duration;
 
 /// How long anything may take at most.
 pub const PATIENCE: Duration = Duration::from_secs(45);
-const ENVIRONMENT: [(&str, &str); 2] = [
-    (
-        "PATH",
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    ),
-    ("LANG", "C.UTF-8"),
-];
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8")];
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
@@ -79,13 +74,7 @@ impl Container {
                 return Err(format!("{}: {error}", contestant.name));
             }
         };
-        Ok(Container {
-            board,
-            pid,
-            entrance,
-            folder,
-            child,
-        })
+        Ok(Container { board, pid, entrance, folder, child })
     }
 
     /// Wait until all children run.

@@ -58,11 +58,7 @@ impl Contestant {
 
     /// What stops it and its children.
     pub fn stop_signal(&self) -> Signal {
-        if self.shape == Shape::Runit {
-            Signal::SIGHUP
-        } else {
-            Signal::SIGTERM
-        }
+        if self.shape == Shape::Runit { Signal::SIGHUP } else { Signal::SIGTERM }
     }
 
     /// Kills in the middle of a life come within this time, so that they hit all of its period.
@@ -75,11 +71,7 @@ impl Contestant {
         let program = self.program.display().to_string();
         let path = |name: &str| folder.join(name).display().to_string();
         let own = |words: &[&str]| {
-            [program.as_str()]
-                .iter()
-                .chain(words)
-                .map(|word| word.to_string())
-                .collect()
+            [program.as_str()].iter().chain(words).map(|word| word.to_string()).collect()
         };
         Ok(match self.shape {
             Shape::Entrypoint(words) => {
@@ -121,10 +113,7 @@ impl Contestant {
 /// A section with a command for each service, and what else each has to say.
 fn sections(services: &[Service], title: &str, option: &str, more: &str) -> String {
     let section = |(number, words): (usize, &Service)| {
-        format!(
-            "\n[{title}{number}]\n{option} = {}\n{more}",
-            words.join(" ")
-        )
+        format!("\n[{title}{number}]\n{option} = {}\n{more}", words.join(" "))
     };
     services.iter().enumerate().map(section).collect()
 }
@@ -140,11 +129,7 @@ fn supervisord(folder: &str, services: &[Service]) -> String {
 
 fn service_folders(root: &Path, services: &[Service]) -> io::Result<()> {
     for (number, words) in services.iter().enumerate() {
-        script(
-            &root.join(format!("s{number}")),
-            "run",
-            &format!("exec {}", words.join(" ")),
-        )?;
+        script(&root.join(format!("s{number}")), "run", &format!("exec {}", words.join(" ")))?;
     }
     Ok(())
 }
@@ -182,54 +167,19 @@ pub fn all(floor: &Path) -> (Vec<Contestant>, Vec<String>) {
             &format!("apt-get install {package}"),
         );
     }
-    let supervisor = python(
-        "supervisor",
-        "supervisord",
-        &["supervisor"],
-        Shape::Supervisord,
-    )
-    .or_else(|| {
-        debian(
-            "supervisor",
-            "supervisor",
-            &["supervisord"],
-            Shape::Supervisord,
-        )
-    });
-    consider(
-        "supervisor",
-        supervisor,
-        "apt-get install supervisor, or pip and PEERS_VENV",
-    );
-    let circus = python(
-        "circus",
-        "circusd",
-        &["circus", "zmq", "tornado", "psutil"],
-        IPC,
-    );
-    consider(
-        "circus",
-        circus,
-        "pip install circus in a virtual environment, and PEERS_VENV",
-    );
+    let supervisor = python("supervisor", "supervisord", &["supervisor"], Shape::Supervisord)
+        .or_else(|| debian("supervisor", "supervisor", &["supervisord"], Shape::Supervisord));
+    consider("supervisor", supervisor, "apt-get install supervisor, or pip and PEERS_VENV");
+    let circus = python("circus", "circusd", &["circus", "zmq", "tornado", "psutil"], IPC);
+    consider("circus", circus, "pip install circus in a virtual environment, and PEERS_VENV");
     (present, missing)
 }
 
 /// Name, Debian's package, programs of which the first is PID 1, how it is told what to run.
 const DEBIAN: &[(&str, &str, &[&str], Shape)] = &[
     ("tini", "tini", &["tini"], Shape::Entrypoint(&["--"])),
-    (
-        "dumb-init",
-        "dumb-init",
-        &["dumb-init"],
-        Shape::Entrypoint(&["--"]),
-    ),
-    (
-        "catatonit",
-        "catatonit",
-        &["catatonit"],
-        Shape::Entrypoint(&["--"]),
-    ),
+    ("dumb-init", "dumb-init", &["dumb-init"], Shape::Entrypoint(&["--"])),
+    ("catatonit", "catatonit", &["catatonit"], Shape::Entrypoint(&["--"])),
     ("s6", "s6", &["s6-svscan", "s6-supervise"], Shape::S6),
     ("runit", "runit", &["runsvdir", "runsv"], Shape::Runit),
 ];
@@ -244,10 +194,7 @@ fn debian(
 ) -> Option<Contestant> {
     let places = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
     let find = |program: &&str| {
-        places
-            .iter()
-            .map(|place| Path::new(place).join(program))
-            .find(|path| path.exists())
+        places.iter().map(|place| Path::new(place).join(program)).find(|path| path.exists())
     };
     let mut files: Vec<PathBuf> = programs.iter().filter_map(find).collect();
     let program = files.first()?.clone();
@@ -256,13 +203,7 @@ fn debian(
     }
     let query = ["dpkg-query", "-W", "-f", "${Version}", package];
     let package = format!("Debian {package} {}", output(&query).unwrap_or_default());
-    Some(Contestant {
-        name,
-        program,
-        shape,
-        files,
-        package,
-    })
+    Some(Contestant { name, program, shape, files, package })
 }
 
 fn python(name: &'static str, program: &str, modules: &[&str], shape: Shape) -> Option<Contestant> {
@@ -272,27 +213,16 @@ fn python(name: &'static str, program: &str, modules: &[&str], shape: Shape) -> 
         return None;
     }
     let folders = fs::read_dir(root.join("lib")).ok()?.flatten();
-    let packages: Vec<PathBuf> = folders
-        .map(|entry| entry.path().join("site-packages"))
-        .collect();
+    let packages: Vec<PathBuf> = folders.map(|entry| entry.path().join("site-packages")).collect();
     let in_all = |module| packages.iter().map(move |folder| folder.join(module));
     let files = modules.iter().flat_map(in_all).collect();
     let version = output(&[&program.display().to_string(), "--version"]).unwrap_or_default();
-    Some(Contestant {
-        name,
-        program,
-        shape,
-        files,
-        package: format!("PyPI {name} {version}"),
-    })
+    Some(Contestant { name, program, shape, files, package: format!("PyPI {name} {version}") })
 }
 
 /// What a command prints.
 pub fn output(words: &[&str]) -> Option<String> {
-    let output = std::process::Command::new(words[0])
-        .args(&words[1..])
-        .output()
-        .ok()?;
+    let output = std::process::Command::new(words[0]).args(&words[1..]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_string();
     (output.status.success() && !text.is_empty()).then_some(text)
 }

@@ -27,31 +27,18 @@ impl Laboratory {
     /// Compile the helpers into a new folder.
     pub fn open(quick: bool) -> Result<Laboratory, String> {
         let memory = Path::new("/dev/shm");
-        let root = if memory.is_dir() {
-            memory.to_path_buf()
-        } else {
-            std::env::temp_dir()
-        };
+        let root = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
         remove_old(&root);
         let folder = root.join(format!("{FOLDER_PREFIX}{}", std::process::id()));
         std::fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let program = |name| folder.join(name);
-        let programs = Programs {
-            enter: program("enter"),
-            child: program("child"),
-            floor: program("floor"),
-        };
+        let programs =
+            Programs { enter: program("enter"), child: program("child"), floor: program("floor") };
         // From here on the folder is removed whatever happens.
-        let laboratory = Laboratory {
-            programs,
-            folder,
-            quick,
-        };
-        for program in [
-            &laboratory.programs.enter,
-            &laboratory.programs.child,
-            &laboratory.programs.floor,
-        ] {
+        let laboratory = Laboratory { programs, folder, quick };
+        for program in
+            [&laboratory.programs.enter, &laboratory.programs.child, &laboratory.programs.floor]
+        {
             compile(program)?;
         }
         Ok(laboratory)
@@ -85,9 +72,7 @@ impl Drop for Laboratory {
 fn remove_old(root: &Path) {
     for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(FOLDER_PREFIX));
+        let owner = name.to_str().and_then(|name| name.strip_prefix(FOLDER_PREFIX));
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -96,18 +81,12 @@ fn remove_old(root: &Path) {
 
 fn compile(program: &Path) -> Result<(), String> {
     let name = program.file_name().expect("named above");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("benches")
-        .join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(name);
     let status = Command::new("cc")
         .args(["-O2", "-static", "-o"])
         .arg(program)
         .arg(source.with_extension("c"))
         .status()
         .map_err(|error| format!("cc: {error} (Debian: apt-get install gcc libc6-dev)"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("cc cannot compile {}", source.display()))
-    }
+    if status.success() { Ok(()) } else { Err(format!("cc cannot compile {}", source.display())) }
 }

@@ -18,46 +18,16 @@ pub struct Metric {
 }
 
 pub const METRICS: &[Metric] = &[
-    Metric {
-        name: "start",
-        measure: |lab, all| start(lab, all, 1, 60),
-    },
-    Metric {
-        name: "start-100",
-        measure: |lab, all| start(lab, all, 100, 12),
-    },
-    Metric {
-        name: "start-1000",
-        measure: |lab, all| start(lab, all, 1000, 6),
-    },
-    Metric {
-        name: "respawn",
-        measure: respawn,
-    },
-    Metric {
-        name: "orphans",
-        measure: orphans,
-    },
-    Metric {
-        name: "stop",
-        measure: |lab, all| stop(lab, all, 1, 10),
-    },
-    Metric {
-        name: "stop-100",
-        measure: |lab, all| stop(lab, all, 100, 8),
-    },
-    Metric {
-        name: "idle",
-        measure: idle,
-    },
-    Metric {
-        name: "memory",
-        measure: memory,
-    },
-    Metric {
-        name: "size",
-        measure: size,
-    },
+    Metric { name: "start", measure: |lab, all| start(lab, all, 1, 60) },
+    Metric { name: "start-100", measure: |lab, all| start(lab, all, 100, 12) },
+    Metric { name: "start-1000", measure: |lab, all| start(lab, all, 1000, 6) },
+    Metric { name: "respawn", measure: respawn },
+    Metric { name: "orphans", measure: orphans },
+    Metric { name: "stop", measure: |lab, all| stop(lab, all, 1, 10) },
+    Metric { name: "stop-100", measure: |lab, all| stop(lab, all, 100, 8) },
+    Metric { name: "idle", measure: idle },
+    Metric { name: "memory", measure: memory },
+    Metric { name: "size", measure: size },
 ];
 
 /// After so long everybody has settled.
@@ -70,10 +40,8 @@ fn interleave<'a>(
     mut each: impl FnMut(&[&'a Contestant]),
 ) {
     for round in 0..rounds {
-        let mut all: Vec<&Contestant> = contestants
-            .iter()
-            .filter(|one| round < 2 || !one.is_slow())
-            .collect();
+        let mut all: Vec<&Contestant> =
+            contestants.iter().filter(|one| round < 2 || !one.is_slow()).collect();
         let first = round % all.len().max(1);
         all.rotate_left(first);
         each(&all);
@@ -83,28 +51,20 @@ fn interleave<'a>(
 /// Put a sample into each row, or say in all of them why there is none.
 fn note(rows: &mut [Row], contestant: &Contestant, result: Result<Vec<f64>, String>) {
     match result {
-        Ok(samples) => rows
-            .iter_mut()
-            .zip(samples)
-            .for_each(|(row, n)| row.add(contestant, n)),
+        Ok(samples) => rows.iter_mut().zip(samples).for_each(|(row, n)| row.add(contestant, n)),
         Err(error) => {
             eprintln!("  {}: {error}", contestant.name);
-            rows.iter_mut()
-                .for_each(|row| row.remark(contestant, "failed".to_string()));
+            rows.iter_mut().for_each(|row| row.remark(contestant, "failed".to_string()));
         }
     }
 }
 
 fn median_rows(titles: &[&str]) -> Vec<Row> {
-    titles
-        .iter()
-        .map(|title| Row::new(title, Statistic::Median))
-        .collect()
+    titles.iter().map(|title| Row::new(title, Statistic::Median)).collect()
 }
 
 fn with_room(all: &[Contestant], count: usize) -> impl Iterator<Item = &Contestant> {
-    all.iter()
-        .filter(move |contestant| contestant.children_max() >= count)
+    all.iter().filter(move |contestant| contestant.children_max() >= count)
 }
 
 /// From the execution of PID 1 to the first instruction of its last child.
@@ -118,11 +78,7 @@ fn start(lab: &Laboratory, all: &[Contestant], count: usize, rounds: usize) -> V
         for contestant in all.iter().filter(|one| one.children_max() >= count) {
             let time = || {
                 let mut container = Container::children(lab, contestant, count)?;
-                let last = container
-                    .wait_started(count)?
-                    .iter()
-                    .map(|stamp| stamp.ns)
-                    .max();
+                let last = container.wait_started(count)?.iter().map(|stamp| stamp.ns).max();
                 let begin = container.begin_ns()?;
                 Ok(vec![(last.unwrap_or(begin) - begin) as f64 / 1e6])
             };
@@ -150,13 +106,7 @@ impl<'a> Life<'a> {
         let mut container = Container::children(lab, contestant, 1)?;
         container.wait_started(1)?;
         let kill_at = kill_time(contestant);
-        Ok(Life {
-            contestant,
-            container,
-            started: 1,
-            kill_at,
-            killed_ns: None,
-        })
+        Ok(Life { contestant, container, started: 1, kill_at, killed_ns: None })
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -221,10 +171,7 @@ fn kill_again_and_again(lives: &mut [Life], rows: &mut [Row]) {
             }
         }
         let now = Instant::now();
-        if let Some(life) = lives
-            .iter_mut()
-            .find(|life| calm_from <= now && life.is_due(now))
-        {
+        if let Some(life) = lives.iter_mut().find(|life| calm_from <= now && life.is_due(now)) {
             life.kill();
             calm_from = Instant::now() + Duration::from_millis(15);
         }
@@ -240,11 +187,7 @@ fn orphans(lab: &Laboratory, all: &[Contestant]) -> Vec<Row> {
         &format!("{count} orphans: CPU of PID 1, ms"),
         "orphans: none left after the last is made, ms",
     ]);
-    let words = [
-        "orphans".to_string(),
-        count.to_string(),
-        LIMIT_MS.to_string(),
-    ];
+    let words = ["orphans".to_string(), count.to_string(), LIMIT_MS.to_string()];
     // Who cannot keep up needs all of the time, and is not asked again.
     interleave(all, lab.rounds(3), |all| {
         for contestant in all {
@@ -324,10 +267,7 @@ fn idle(lab: &Laboratory, all: &[Contestant]) -> Vec<Row> {
         }
     }
     std::thread::sleep(SETTLE * 5);
-    let own: Vec<Own> = running
-        .iter()
-        .map(|(_, container)| Own::of(container))
-        .collect();
+    let own: Vec<Own> = running.iter().map(|(_, container)| Own::of(container)).collect();
     let before: Vec<f64> = own.iter().map(Own::sleeps).collect();
     std::thread::sleep(window);
     for (((contestant, _), own), before) in running.iter().zip(&own).zip(before) {
@@ -374,8 +314,6 @@ fn tree_bytes(path: &std::path::Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(path) else {
         return std::fs::metadata(path).map_or(0, |file| file.len());
     };
-    let entries = entries
-        .flatten()
-        .filter(|entry| entry.file_name() != "__pycache__");
+    let entries = entries.flatten().filter(|entry| entry.file_name() != "__pycache__");
     entries.map(|entry| tree_bytes(&entry.path())).sum()
 }

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -- --help` tells the options; `docs/performance.md` shows a result.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
 mod board;
 mod container;
 mod contestants;
@@ -61,9 +63,7 @@ fn options() -> Result<Options, String> {
     let mut options = Options::default();
     let mut parser = lexopt::Parser::from_env();
     let list = |value: Result<std::ffi::OsString, lexopt::Error>| {
-        let text = value
-            .and_then(|value| value.string())
-            .map_err(|error| error.to_string())?;
+        let text = value.and_then(|value| value.string()).map_err(|error| error.to_string())?;
         Ok::<_, String>(text.split(',').map(str::to_string).collect())
     };
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {

@@ -12,33 +12,20 @@ impl Own {
     pub fn of(container: &Container) -> Own {
         let space = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
         let wanted = space(container.pid);
-        let is_child = |pid: i32| {
-            words(pid)
-                .first()
-                .is_none_or(|word| *word == container.child)
-        };
-        let own = all()
-            .into_iter()
-            .filter(|pid| space(*pid) == wanted && !is_child(*pid));
+        let is_child = |pid: i32| words(pid).first().is_none_or(|word| *word == container.child);
+        let own = all().into_iter().filter(|pid| space(*pid) == wanted && !is_child(*pid));
         Own(own.collect())
     }
 
     /// CPU time so far, in milliseconds.
     pub fn cpu_ms(&self) -> f64 {
         let run = |text: String| text.split(' ').next()?.parse::<f64>().ok();
-        self.threads("schedstat")
-            .into_iter()
-            .filter_map(run)
-            .sum::<f64>()
-            / 1e6
+        self.threads("schedstat").into_iter().filter_map(run).sum::<f64>() / 1e6
     }
 
     /// How often one of them has gone to sleep by itself, and so was woken up.
     pub fn sleeps(&self) -> f64 {
-        self.threads("status")
-            .iter()
-            .map(|text| number(text, "voluntary_ctxt_switches:"))
-            .sum()
+        self.threads("status").iter().map(|text| number(text, "voluntary_ctxt_switches:")).sum()
     }
 
     /// Resident and anonymous memory, in kB.
@@ -50,20 +37,9 @@ impl Own {
     }
 
     fn threads(&self, file: &str) -> Vec<String> {
-        let folders = |pid: &i32| {
-            fs::read_dir(format!("/proc/{pid}/task"))
-                .into_iter()
-                .flatten()
-        };
-        let paths = self
-            .0
-            .iter()
-            .flat_map(folders)
-            .flatten()
-            .map(|entry| entry.path().join(file));
-        paths
-            .filter_map(|path| fs::read_to_string(path).ok())
-            .collect()
+        let folders = |pid: &i32| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+        let paths = self.0.iter().flat_map(folders).flatten().map(|entry| entry.path().join(file));
+        paths.filter_map(|path| fs::read_to_string(path).ok()).collect()
     }
 }
 
@@ -82,9 +58,7 @@ pub fn child(container: &Container, index: u32) -> Option<i32> {
 
 fn all() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 fn words(pid: i32) -> Vec<String> {
@@ -95,6 +69,5 @@ fn words(pid: i32) -> Vec<String> {
 
 fn number(text: &str, field: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(field));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0.0)
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
 }

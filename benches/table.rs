@@ -23,19 +23,11 @@ pub struct Row {
 impl Row {
     pub fn new(title: &str, statistic: Statistic) -> Row {
         let (samples, remarks) = Default::default();
-        Row {
-            title: title.to_string(),
-            statistic,
-            samples,
-            remarks,
-        }
+        Row { title: title.to_string(), statistic, samples, remarks }
     }
 
     pub fn add(&mut self, contestant: &Contestant, sample: f64) {
-        self.samples
-            .entry(contestant.name)
-            .or_default()
-            .push(sample);
+        self.samples.entry(contestant.name).or_default().push(sample);
     }
 
     pub fn remark(&mut self, contestant: &Contestant, text: String) {
@@ -108,20 +100,14 @@ pub struct Conditions {
 
 impl Conditions {
     pub fn now() -> Conditions {
-        Conditions {
-            load: read("/proc/loadavg").split(' ').take(1).collect(),
-        }
+        Conditions { load: read("/proc/loadavg").split(' ').take(1).collect() }
     }
 
     fn text(&self) -> String {
         let cpus = read("/proc/cpuinfo");
-        let model = cpus
-            .lines()
-            .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-        let cores = cpus
-            .lines()
-            .filter(|line| line.starts_with("processor"))
-            .count();
+        let model =
+            cpus.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+        let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
         let (seconds, _) = circus::sys::clock::wall();
         format!(
             "{}; {}, {cores} cores; Linux {}; load {} before.",
@@ -147,11 +133,7 @@ pub fn page(present: &[Contestant], rows: &[Row], before: &Conditions, quick: bo
     for contestant in present {
         let _ = write!(page, " {} |", contestant.name);
     }
-    let _ = writeln!(
-        page,
-        " samples |\n|---{}|---:|",
-        "|---:".repeat(present.len())
-    );
+    let _ = writeln!(page, " samples |\n|---{}|---:|", "|---:".repeat(present.len()));
     for row in rows {
         let _ = write!(page, "| {} |", row.title);
         for contestant in present {
@@ -159,12 +141,8 @@ pub fn page(present: &[Contestant], rows: &[Row], before: &Conditions, quick: bo
         }
         let _ = writeln!(page, " {} |", row.samples_text());
     }
-    let peers = present
-        .iter()
-        .filter(|contestant| contestant.package != "this project");
-    let versions: Vec<&str> = peers
-        .map(|contestant| contestant.package.as_str())
-        .collect();
+    let peers = present.iter().filter(|contestant| contestant.package != "this project");
+    let versions: Vec<&str> = peers.map(|contestant| contestant.package.as_str()).collect();
     let _ = writeln!(page, "\nVersions: {}.", versions.join(", "));
     page
 }

@@ -4,11 +4,28 @@
 use crate::process::{Pid, Tag};
 use std::fs;
 
-/// Whether there is a /proc, and it is that of our own pid namespace: in another one's the numbers
-/// mean other processes.
-pub fn is_ours() -> bool {
-    let us = std::process::id().to_string();
-    fs::read_link("/proc/self").is_ok_and(|link| link.as_os_str() == us.as_str())
+/// What /proc says of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnStatus {
+    /// The set of ignored signals, the lowest bit for signal 1.
+    pub ignored_signals: u64,
+}
+
+/// `None` without a /proc, or if it is that of another pid namespace, where the numbers mean other
+/// processes.
+pub fn own_status() -> Option<OwnStatus> {
+    parse_status(&fs::read_to_string("/proc/self/status").ok()?, std::process::id())
+}
+
+fn parse_status(status: &str, us: u32) -> Option<OwnStatus> {
+    let value = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    };
+    if value("Pid")?.parse() != Ok(us) {
+        return None;
+    }
+    let ignored_signals = u64::from_str_radix(value("SigIgn")?, 16).ok()?;
+    Some(OwnStatus { ignored_signals })
 }
 
 /// Our children, alive or not reaped. `None` without /proc.
@@ -94,6 +111,13 @@ mod tests {
         assert_eq!(parse_parent(b"7 (a) S 99 (b) S 42 7 7 0"), Pid::new(42));
         assert_eq!(parse_parent(b"7 (\xff\xfe) R 1 7"), Pid::new(1));
         assert_eq!(parse_parent(b"garbage"), None);
+    }
+
+    #[test]
+    fn the_proc_of_another_namespace_is_none_of_ours() {
+        let text = "Name:\tx\nPid:\t7\nSigIgn:\t0000000080001000\n";
+        assert_eq!(parse_status(text, 7), Some(OwnStatus { ignored_signals: 0x8000_1000 }));
+        assert_eq!(parse_status(text, 8), None);
     }
 
     #[test]

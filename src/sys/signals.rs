@@ -40,22 +40,20 @@ struct KernelAction {
     mask: u64,
 }
 
-/// Give every signal its default disposition, also the two that libc keeps for itself: whoever
-/// started us with posix_spawn(3) has left one of them ignored. A process that we start inherits
-/// what is ignored here; nothing acts on a signal here, as all are blocked.
-pub fn reset_dispositions() {
-    const NONE: *const KernelAction = core::ptr::null();
-    for number in 1..=64 {
-        let mut action = KernelAction::default();
+/// Give every ignored signal its default disposition, also the two that libc keeps for itself:
+/// whoever started us with posix_spawn(3) has left one of them ignored. A process that we start
+/// inherits what is ignored here; nothing acts on a signal here, as all are blocked.
+///
+/// `ignored`: the set of them, the lowest bit for signal 1, where it is known.
+pub fn reset_dispositions(ignored: Option<u64>) {
+    let ignored = ignored.unwrap_or(ALL);
+    let action = KernelAction::default();
+    const OLD: *mut KernelAction = core::ptr::null_mut();
+    for number in (1..=64).filter(|number| ignored >> (number - 1) & 1 == 1) {
         // SAFETY: the structure is the kernel's, its mask of 8 bytes; what cannot be changed is
         // refused without effect.
         unsafe {
-            let call = libc::SYS_rt_sigaction;
-            let asked = libc::syscall(call, number, NONE, &raw mut action, 8usize);
-            if asked == 0 && action.handler == libc::SIG_IGN {
-                let action = KernelAction::default();
-                libc::syscall(call, number, &raw const action, NONE, 8usize);
-            }
+            libc::syscall(libc::SYS_rt_sigaction, number, &raw const action, OLD, 8usize);
         }
     }
 }

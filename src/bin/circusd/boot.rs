@@ -73,42 +73,56 @@ impl Boot {
         Ok(Boot { config, mode, environment, target, level, pidfile, find_terminal })
     }
 
-    /// Get hold of what running needs.
+    /// Get hold of what running needs; with it comes what will surprise, a sentence each.
     ///
     /// # Errors
     /// Something that cannot be done without; the error is a sentence.
-    pub fn shell(self) -> Result<Shell, String> {
-        signals::reset_dispositions();
+    pub fn shell(self) -> Result<(Shell, Vec<String>), String> {
+        // One look at ourselves serves for both.
+        let status = procfs::own_status();
+        signals::reset_dispositions(status.as_ref().map(|status| status.ignored_signals));
         let (null, closed) = fds::settle();
         let signals =
             signals::SignalFd::new().map_err(|error| format!("cannot receive signals: {error}"))?;
         let style = if self.config.circus.log_json { Style::Json } else { Style::Text };
-        let mut journal = Journal::open(self.target, self.level, style)?;
-        let mut say = |text: &str| journal.say(LogLevel::Warning, text);
+        let journal = Journal::open(self.target, self.level, style)?;
+        let facts = Facts {
+            has_proc: status.is_some(),
+            may_switch_user: identity::may_switch_user(),
+            adopts: identity::pid().number() == 1 || identity::become_subreaper(),
+        };
+        let mut surprises = surprises(&self.config, self.mode, &facts);
         let pidfile = match &self.pidfile {
-            Some(path) => Pidfile::write(path)?.map_err(|reason| say(&reason)).ok(),
+            Some(path) => Pidfile::write(path)?.map_err(|reason| surprises.push(reason)).ok(),
             None => None,
         };
-        if identity::pid().number() != 1 && !identity::become_subreaper() {
-            say("not PID 1, and orphans cannot be adopted");
-        }
         if let Some(mask) = self.config.circus.umask {
             identity::set_umask(mask);
         }
-        let may_switch_user = identity::may_switch_user();
-        for text in surprises(&self.config, self.mode, may_switch_user) {
-            say(&text);
-        }
-        let launcher = Launcher { environment: self.environment, null, may_switch_user };
-        let seed = identity::seed();
+        let launcher = Launcher {
+            environment: self.environment,
+            null,
+            may_switch_user: facts.may_switch_user,
+        };
         let Config { circus, watchers, .. } = self.config;
-        let supervisor = Supervisor::new(circus, watchers, self.mode, seed);
+        let supervisor = Supervisor::new(circus, watchers, self.mode, identity::seed());
         let terminal = match self.find_terminal && !closed[0] {
             true => Terminal::find(),
             false => Terminal { in_use: false, may_suspend: false },
         };
-        Ok(Shell::new(supervisor, journal, signals, launcher, terminal, pidfile))
+        let has_proc = facts.has_proc;
+        let shell = Shell::new(supervisor, journal, signals, launcher, terminal, pidfile, has_proc);
+        Ok((shell, surprises))
     }
+}
+
+/// What the kernel lets us do.
+struct Facts {
+    /// There is a /proc of our own pid namespace.
+    has_proc: bool,
+    may_switch_user: bool,
+    /// Orphans among our descendants come to us.
+    adopts: bool,
 }
 
 fn config_path(args: &Args) -> Result<Option<String>, String> {
@@ -142,10 +156,13 @@ pub fn lines(mistakes: &[Mistake]) -> String {
 }
 
 /// What will surprise.
-fn surprises(config: &Config, mode: Mode, may_switch_user: bool) -> Vec<String> {
+fn surprises(config: &Config, mode: Mode, facts: &Facts) -> Vec<String> {
     let mut all = config.warnings.clone();
     if !config.unsupported.is_empty() {
         all.push(format!("not supported yet: {}", config.unsupported.join("; ")));
+    }
+    if !facts.adopts {
+        all.push("not PID 1, and orphans cannot be adopted".to_string());
     }
     if mode == Mode::MainCommand {
         return all;
@@ -156,10 +173,10 @@ fn surprises(config: &Config, mode: Mode, may_switch_user: bool) -> Vec<String> 
             "running as pid {pid}, not as PID 1: only orphans of our own processes are adopted"
         ));
     }
-    if !procfs::is_ours() {
+    if !facts.has_proc {
         all.push("no /proc of ours: what a process leaves behind cannot be found".to_string());
     }
-    if !may_switch_user {
+    if !facts.may_switch_user {
         let wants = |identity: &circus::config::settings::Identity| {
             identity.uid.is_some_and(|uid| uid != identity::uid())
                 || identity.gid.is_some_and(|gid| gid != identity::gid())

@@ -6,9 +6,8 @@ use crate::files::{Files, environment};
 use circus::config;
 use circus::config::program::program;
 use circus::config::settings::{Config, Respawn, WatcherSettings};
-use std::process::ExitCode;
 
-pub fn check(args: &Args) -> Result<ExitCode, String> {
+pub fn check(args: &Args) -> Result<(), String> {
     let path = match &args.config {
         Some(path) => path.to_string_lossy().into_owned(),
         None => find_config().ok_or("--check: no configuration was named or found")?,
@@ -16,7 +15,7 @@ pub fn check(args: &Args) -> Result<ExitCode, String> {
     let environment = environment();
     let config = config::load(&path, &environment, &Files).map_err(|all| lines(&all))?;
     print!("{}", text(&path, &config, &environment));
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn text(path: &str, config: &Config, environment: &[config::settings::Variable]) -> String {

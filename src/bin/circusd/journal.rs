@@ -2,6 +2,7 @@
 //! dropped and counted.
 
 use circus::config::settings::LogLevel;
+use circus::process::Pid;
 use circus::supervisor::{Names, Report};
 use circus::sys::output::Output;
 use circus::sys::poll::{Interest, PollSet};
@@ -28,6 +29,8 @@ pub enum Style {
 #[derive(Debug)]
 pub struct Journal {
     sink: Sink,
+    /// Our own process id.
+    pid: Pid,
     level: LogLevel,
     style: Style,
     kept: Vec<u8>,
@@ -41,7 +44,15 @@ impl Journal {
     /// The target cannot be opened; the error is a sentence.
     pub fn open(target: Target, level: LogLevel, style: Style) -> Result<Journal, String> {
         let sink = Sink::open(target)?;
-        Ok(Journal { sink, level, style, kept: Vec::new(), written: 0, dropped: 0 })
+        Ok(Journal {
+            sink,
+            pid: identity::pid(),
+            level,
+            style,
+            kept: Vec::new(),
+            written: 0,
+            dropped: 0,
+        })
     }
 
     /// Note a fact.
@@ -81,7 +92,7 @@ impl Journal {
 
     fn text(&mut self, level: LogLevel, text: &str) {
         let (seconds, _) = clock::wall();
-        let pid = identity::pid();
+        let pid = self.pid;
         let time = clock::format(seconds, self.sink.time_pattern(), false);
         // One event is one line, whatever names and errors hold.
         let text = text.replace(|c: char| c.is_control(), " ");
@@ -100,7 +111,7 @@ impl Journal {
         let mut object = serde_json::Map::new();
         object.insert("time".into(), format!("{time}.{:03}Z", micros / 1000).into());
         object.insert("level".into(), name(level).to_ascii_lowercase().into());
-        object.insert("pid".into(), identity::pid().number().into());
+        object.insert("pid".into(), self.pid.number().into());
         for (key, value) in fields {
             object.insert(key.into(), value);
         }

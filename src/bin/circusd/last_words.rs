@@ -88,7 +88,7 @@ fn send_all(signal: Signal) {
         signals::send_to_all(signal);
         return;
     }
-    if !procfs::is_ours() {
+    if procfs::own_status().is_none() {
         return;
     }
     for pid in procfs::children().unwrap_or_default() {

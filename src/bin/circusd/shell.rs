@@ -36,7 +36,9 @@ pub struct Shell {
     signals: SignalFd,
     launcher: Launcher,
     terminal: Terminal,
-    _pidfile: Option<Pidfile>,
+    pidfile: Option<Pidfile>,
+    /// Our own process id.
+    us: u32,
     launches: Vec<OnTheWay>,
     oom: Option<OomCounter>,
     /// Tags of adopted processes, as reading one costs a file.
@@ -65,6 +67,7 @@ impl Shell {
         launcher: Launcher,
         terminal: Terminal,
         pidfile: Option<Pidfile>,
+        has_proc: bool,
     ) -> Shell {
         Shell {
             supervisor,
@@ -72,7 +75,8 @@ impl Shell {
             signals,
             launcher,
             terminal,
-            _pidfile: pidfile,
+            pidfile,
+            us: identity::pid().number() as u32,
             launches: Vec::new(),
             oom: None,
             tags: BTreeMap::new(),
@@ -80,14 +84,18 @@ impl Shell {
             // Some may be there from before we became what we are.
             look_for_ended: true,
             survey_asked: false,
-            has_proc: procfs::is_ours(),
+            has_proc,
             exit: None,
         }
     }
 
-    /// Run until all is done. Returns the exit code.
-    pub fn run(&mut self) -> u8 {
+    /// Run until all is done. Returns the exit code. `surprises` are told when the first processes
+    /// are on their way.
+    pub fn run(&mut self, surprises: &[String]) -> u8 {
         self.deliver(Event::Begin);
+        for text in surprises {
+            self.journal.say(LogLevel::Warning, text);
+        }
         // Not needed before the first process runs.
         self.oom = OomCounter::find();
         identity::trim_memory();
@@ -96,6 +104,7 @@ impl Shell {
             self.look_at_children();
             if let Some(code) = self.exit {
                 self.terminal.close();
+                self.pidfile = None;
                 self.journal.close();
                 return code;
             }
@@ -145,7 +154,7 @@ impl Shell {
 
     fn signalled(&mut self, Received { signal, sender }: Received) {
         last_words::fail_if_asked(signal);
-        let is_ours = sender == identity::pid().number() as u32;
+        let is_ours = sender == self.us;
         match signal {
             Signal::CHLD => self.look_for_ended = true,
             // It only repeats what write has told.
