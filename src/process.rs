@@ -32,6 +32,40 @@ impl fmt::Display for Pid {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub u64);
 
+impl Tag {
+    /// Larger than any limit that somebody sets, and than `instance` and a counter together.
+    const BASE: u64 = 1 << 62;
+    const INSTANCE_BITS: u64 = 0x3fff_ffff;
+
+    /// The first tag of an instance of circusd; those of its processes follow.
+    pub fn first_of(instance: u64) -> Tag {
+        Tag(Tag::BASE | (instance & Tag::INSTANCE_BITS) << 32)
+    }
+
+    /// One that circusd has made, not any number.
+    pub fn is_one(self) -> bool {
+        self.0 & Tag::BASE != 0 && self.0 < Tag::BASE << 1
+    }
+
+    /// The instance that a circusd is if it carries this tag itself: whoever gave it the tag can
+    /// so tell whose descendants its processes are.
+    pub fn instance_inside(self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20 & Tag::INSTANCE_BITS
+    }
+
+    /// Whether a process with this tag descends from the one that was given `ancestor`.
+    pub fn descends_from(self, ancestor: Tag) -> bool {
+        let instance = self.0 >> 32 & Tag::INSTANCE_BITS;
+        self == ancestor || self.is_one() && instance == ancestor.instance_inside()
+    }
+
+    /// The next one of the same instance.
+    #[must_use]
+    pub fn next(self) -> Tag {
+        Tag(self.0 + 1)
+    }
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -80,10 +114,8 @@ impl Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Step {
-    /// The configuration could not be turned into a command line.
-    Prepare = 1,
     /// New session, or process group and terminal.
-    Session,
+    Session = 1,
     /// Standard input, output and error.
     Streams,
     /// A resource limit.
@@ -110,8 +142,7 @@ pub enum Step {
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Step; 13] = [
-        Step::Prepare,
+    pub const ALL: [Step; 12] = [
         Step::Session,
         Step::Streams,
         Step::Limits,

@@ -2,7 +2,7 @@
 
 use super::Supervisor;
 #[cfg(debug_assertions)]
-use super::slot::State;
+use super::slot::{State, Way};
 
 impl Supervisor {
     #[cfg(not(debug_assertions))]
@@ -21,9 +21,8 @@ impl Supervisor {
         for (id, slot) in slots() {
             match &slot.state {
                 State::Spawning { .. } => unexecuted += 1,
-                State::Running { leader, executed, .. }
-                | State::Stopping { leader, executed, .. } => {
-                    unexecuted += usize::from(!*executed);
+                State::Running { leader, way, .. } | State::Stopping { leader, way, .. } => {
+                    unexecuted += usize::from(matches!(way, Way::Going { .. }));
                     assert_eq!(self.pids.get(&leader.pid), Some(&id), "a pid leads to its slot");
                 }
                 State::Clearing { .. } => {

@@ -1,8 +1,8 @@
 //! One process's life: made, executed, ended, cleared up after, and followed by the next.
 
-use super::slot::{Leader, Next, State, StopStage, is_failure};
+use super::slot::{Leader, Next, State, StopStage, Way, is_failure};
 use super::watcher::Phase;
-use super::{Action, Report, SlotId, Supervisor};
+use super::{Action, Report, SlotId, Supervisor, UNEXECUTED_MAX};
 use crate::moment::Moment;
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
@@ -10,6 +10,12 @@ use crate::signal::Signal;
 /// What a process left behind when it died by itself gets no more than this before SIGKILL, as
 /// the service is down meanwhile.
 const LEFT_BEHIND_GRACE_MS: u64 = 1000;
+
+/// The same when none follows: a platform waits for us to end, mostly for ten seconds.
+const LEFT_AT_END_GRACE_MS: u64 = 5000;
+
+/// After this long on the way to its program, a process does not keep others from starting.
+const OVERDUE_MS: u64 = 2000;
 
 /// How long SIGKILL may take before we say that it does not work.
 pub(super) const KILL_MS: u64 = 5000;
@@ -57,7 +63,8 @@ impl Supervisor {
         let replace_at = (settings.max_age_ms > 0)
             .then(|| now.after_ms(settings.max_age_ms + self.random(settings.max_age_variance_ms)));
         let leader = Leader { pid, tag, started: now, was_suspended: false };
-        self.put(id, State::Running { leader, executed: false, replace_at });
+        let way = Way::Going { overdue_at: now.after_ms(OVERDUE_MS) };
+        self.put(id, State::Running { leader, way, replace_at });
         if stop {
             self.stop_slot(id, now, actions);
         }
@@ -71,7 +78,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         const EMFILE: i32 = 24;
-        self.unexecuted -= 1;
+        self.make_room();
         if errno == EMFILE && self.unexecuted > 0 && self.slot(id).wanted {
             // Those that are on their way hold a descriptor each until they have arrived.
             self.unexecuted_max = self.unexecuted;
@@ -89,22 +96,37 @@ impl Supervisor {
 
     pub(super) fn executed(&mut self, pid: Pid, now: Moment, actions: &mut Vec<Action>) {
         let Some(&id) = self.pids.get(&pid) else { return };
+        self.arrive(id, Way::Executed);
         let slot = self.slot_mut(id);
-        match &mut slot.state {
-            State::Running { executed, .. } | State::Stopping { executed, .. } if !*executed => {
-                *executed = true;
-            }
-            _ => return,
-        }
         slot.note_executed();
         let first = slot.starts == 1;
-        self.unexecuted -= 1;
         let watcher = &self.watchers[id.watcher as usize];
         if watcher.phase == Phase::Active && watcher.reload.is_none() || !first {
             actions.push(Action::Report(Report::Respawned { slot: id, pid }));
         }
         self.check_started(id.watcher, actions);
         self.check_reload(id.watcher, now, actions);
+    }
+
+    /// A process is not on its way any more: it makes room for another one.
+    fn arrive(&mut self, id: SlotId, to: Way) {
+        let state = &mut self.slot_mut(id).state;
+        let old = state.deadline();
+        let (State::Running { way, .. } | State::Stopping { way, .. }) = state else { return };
+        let was_counted = matches!(way, Way::Going { .. });
+        *way = to;
+        let new = state.deadline();
+        self.agenda.change(id, old, new);
+        if was_counted {
+            self.make_room();
+        }
+    }
+
+    fn make_room(&mut self) {
+        self.unexecuted -= 1;
+        if self.unexecuted == 0 {
+            self.unexecuted_max = UNEXECUTED_MAX;
+        }
     }
 
     pub(super) fn suspended(&mut self, pid: Pid, actions: &mut Vec<Action>) {
@@ -135,7 +157,7 @@ impl Supervisor {
         let mut pids = Vec::new();
         for slot in watcher.slots.iter().filter(|slot| slot.wanted) {
             match &slot.state {
-                State::Running { leader, executed: true, .. } => pids.push(leader.pid),
+                State::Running { leader, way: Way::Executed, .. } => pids.push(leader.pid),
                 _ => return,
             }
         }
@@ -157,12 +179,16 @@ impl Supervisor {
         };
         let state = self.put(id, State::Vacant);
         let (leader, stage) = match state {
-            State::Running { leader, executed, .. } => {
-                self.unexecuted -= usize::from(!executed);
+            State::Running { leader, way, .. } => {
+                if matches!(way, Way::Going { .. }) {
+                    self.make_room();
+                }
                 (leader, self.died(id, leader, ending, memory_short, now, actions))
             }
-            State::Stopping { leader, executed, stage, .. } => {
-                self.unexecuted -= usize::from(!executed);
+            State::Stopping { leader, way, stage, .. } => {
+                if matches!(way, Way::Going { .. }) {
+                    self.make_room();
+                }
                 (leader, stage)
             }
             State::Vacant
@@ -198,14 +224,22 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) -> StopStage {
         let settings = self.settings(id.watcher).clone();
+        let taking_over = self.is_taking_over(id);
         let lived_ms = now.since_ms(leader.started);
         let next = self.slot_mut(id).after_life(&settings, ending, lived_ms, now);
+        // One that was to take over and cannot: the old ones stay, and that is all.
+        let next = match ending {
+            Ending::NotExecuted(_) if taking_over => Next::Over,
+            _ => next,
+        };
         let again = matches!(next, Next::Start { .. });
         let failed = is_failure(&settings, ending);
         self.slot_mut(id).wanted &= again;
         let watcher = &mut self.watchers[id.watcher as usize];
-        watcher.last_code = ending.exit_code();
-        if failed && !again {
+        if failed || !watcher.failed {
+            watcher.last_code = ending.exit_code();
+        }
+        if failed && !again && !taking_over {
             watcher.failed = true;
             self.first_failure.get_or_insert(ending.exit_code());
         }
@@ -220,10 +254,8 @@ impl Supervisor {
                 next,
             }));
         }
-        let grace_ms = match again {
-            true => settings.graceful_timeout_ms.min(LEFT_BEHIND_GRACE_MS),
-            false => settings.graceful_timeout_ms,
-        };
+        let longest_ms = if again { LEFT_BEHIND_GRACE_MS } else { LEFT_AT_END_GRACE_MS };
+        let grace_ms = settings.graceful_timeout_ms.min(longest_ms);
         StopStage::Asked { kill_at: now.after_ms(grace_ms) }
     }
 
@@ -250,6 +282,11 @@ impl Supervisor {
                 State::Due { .. } => {
                     self.put(id, State::Queued);
                     self.queue.push_back(id);
+                }
+                State::Running { leader, way: Way::Going { .. }, .. } => {
+                    let pid = leader.pid;
+                    self.arrive(id, Way::Hanging);
+                    actions.push(Action::Report(Report::Hanging { slot: id, pid }));
                 }
                 State::Running { leader, .. } => {
                     let pid = leader.pid;
@@ -283,7 +320,7 @@ impl Supervisor {
             let State::Clearing { tag, .. } = self.slot(id).state else { continue };
             let left: Vec<Pid> = adopted
                 .iter()
-                .filter(|(_, theirs)| *theirs == Some(tag))
+                .filter(|(_, theirs)| theirs.is_some_and(|theirs| theirs.descends_from(tag)))
                 .map(|(pid, _)| *pid)
                 .collect();
             if left.is_empty() {
@@ -293,11 +330,12 @@ impl Supervisor {
                 self.clear(id, left, actions);
             }
         }
-        self.survey_orphans(adopted, now, actions);
+        self.survey_orphans(adopted, actions);
     }
 
     /// Make what is left behind end.
     fn clear(&mut self, id: SlotId, left: Vec<Pid>, actions: &mut Vec<Action>) {
+        let asked = !self.watchers[id.watcher as usize].is_up();
         let stop_signal = self.settings(id.watcher).stop_signal;
         let State::Clearing { told, stage, .. } = &mut self.slot_mut(id).state else { return };
         let killed = !matches!(stage, StopStage::Asked { .. });
@@ -312,7 +350,12 @@ impl Supervisor {
             }
         }
         if !fresh.is_empty() {
-            actions.push(Action::Report(Report::LeftBehind { slot: id, pids: fresh, killed }));
+            actions.push(Action::Report(Report::LeftBehind {
+                slot: id,
+                pids: fresh,
+                killed,
+                asked,
+            }));
         }
     }
 

@@ -79,7 +79,7 @@ pub struct Supervisor {
     /// Slots in `State::Clearing`; some may have left it.
     clearing: Vec<SlotId>,
     survey_asked: bool,
-    next_tag: u64,
+    last_tag: Tag,
     dice: u64,
     /// Code of the first failure, for `exit_when_done`.
     first_failure: Option<u8>,
@@ -98,15 +98,14 @@ pub const UNEXECUTED_MAX: usize = 16;
 
 impl Supervisor {
     /// `watchers`: all of them; with `Mode::Both` and `Mode::MainCommand` the last is the main
-    /// command. `seed` decides what is random, and makes this supervisor's tags its own.
+    /// command. `instance` makes this supervisor's tags its own; `seed` decides what is random.
     pub fn new(
         circus: CircusSettings,
         watchers: Vec<Rc<WatcherSettings>>,
         mode: Mode,
+        instance: u64,
         seed: u64,
     ) -> Supervisor {
-        const TAG_BASE: u64 = 1 << 62;
-        const INSTANCE_BITS: u64 = 0x3fff_ffff;
         Supervisor {
             circus,
             mode,
@@ -120,7 +119,7 @@ impl Supervisor {
             pids: BTreeMap::new(),
             clearing: Vec::new(),
             survey_asked: false,
-            next_tag: TAG_BASE | (seed & INSTANCE_BITS) << 32,
+            last_tag: Tag::first_of(instance),
             dice: seed,
             first_failure: None,
         }
@@ -214,8 +213,8 @@ impl Supervisor {
     }
 
     fn new_tag(&mut self) -> Tag {
-        self.next_tag += 1;
-        Tag(self.next_tag)
+        self.last_tag = self.last_tag.next();
+        self.last_tag
     }
 
     /// Evenly from 0 to `most`; splitmix64, so that a seed repeats a run.

@@ -1,7 +1,7 @@
 //! Graceful reload: new processes first, then the old ones out. If a new one cannot be executed, or
 //! ends for good at once, the new ones go and the old ones stay.
 
-use super::slot::{Slot, State};
+use super::slot::{Slot, State, Way};
 use super::watcher::{Phase, Reload, Why};
 use super::{Action, Life, Report, SlotId, Supervisor};
 use crate::moment::Moment;
@@ -81,7 +81,10 @@ impl Supervisor {
         let watcher = &mut self.watchers[w as usize];
         let Some(reload) = &watcher.reload else { return };
         let ready = reload.new.iter().all(|index| {
-            matches!(watcher.slots[*index as usize].state, State::Running { executed: true, .. })
+            matches!(
+                watcher.slots[*index as usize].state,
+                State::Running { way: Way::Executed, .. }
+            )
         });
         if !ready {
             return;
@@ -100,13 +103,19 @@ impl Supervisor {
         }
     }
 
+    /// The slot's process is one of those that a reload waits for.
+    pub(super) fn is_taking_over(&self, id: SlotId) -> bool {
+        let reload = &self.watchers[id.watcher as usize].reload;
+        reload.as_ref().is_some_and(|reload| reload.new.contains(&id.index))
+    }
+
     /// A process of this slot could not be executed, or ended for good: if it was to take over, it
     /// does not.
     pub(super) fn reload_failed(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
-        let watcher = &mut self.watchers[id.watcher as usize];
-        if !watcher.reload.as_ref().is_some_and(|reload| reload.new.contains(&id.index)) {
+        if !self.is_taking_over(id) {
             return;
         }
+        let watcher = &mut self.watchers[id.watcher as usize];
         let new = watcher.reload.take().map(|reload| reload.new).unwrap_or_default();
         watcher.reload_again = false;
         actions.push(Action::Report(Report::ReloadFailed { watcher: id.watcher }));

@@ -81,6 +81,15 @@ pub enum Report {
         pids: Vec<Pid>,
         /// By SIGKILL.
         killed: bool,
+        /// The process was asked to end, so this is nothing unusual.
+        asked: bool,
+    },
+    /// A process has not become its program in a long time.
+    Hanging {
+        /// Where.
+        slot: SlotId,
+        /// Its id.
+        pid: Pid,
     },
     /// SIGKILL did not end a process.
     Stuck {
@@ -133,6 +142,11 @@ pub enum Report {
     },
     /// Ending with processes that SIGKILL does not end.
     Abandoned,
+    /// All is done.
+    Exiting {
+        /// The exit code.
+        code: u8,
+    },
 }
 
 /// Why everything stops.
@@ -185,10 +199,12 @@ impl Report {
             | Report::ForkFailed { .. }
             | Report::NeverStarted { .. }
             | Report::Outlasted { .. }
+            | Report::Hanging { .. }
             | Report::Hurried { .. } => LogLevel::Warning,
-            Report::LeftBehind { killed, .. } | Report::Orphans { killed, .. } if *killed => {
+            Report::LeftBehind { killed: true, .. } | Report::Orphans { killed: true, .. } => {
                 LogLevel::Warning
             }
+            Report::LeftBehind { asked: true, .. } => LogLevel::Debug,
             Report::ReloadFailed { .. } | Report::Stuck { .. } | Report::Abandoned => {
                 LogLevel::Error
             }
@@ -201,6 +217,7 @@ impl Report {
             | Report::Reloading { .. }
             | Report::Reloaded { .. }
             | Report::Stopping { .. }
+            | Report::Exiting { .. }
             | Report::Orphans { .. } => LogLevel::Info,
         }
     }
@@ -216,6 +233,7 @@ impl Report {
             Report::TooOld { .. } => "too_old",
             Report::Outlasted { .. } => "outlasted",
             Report::LeftBehind { .. } => "left_behind",
+            Report::Hanging { .. } => "hanging",
             Report::Stuck { .. } => "stuck",
             Report::Stopped { .. } => "stopped",
             Report::Completed { .. } => "completed",
@@ -226,6 +244,7 @@ impl Report {
             Report::Hurried { .. } => "hurried",
             Report::Orphans { .. } => "orphans",
             Report::Abandoned => "abandoned",
+            Report::Exiting { .. } => "exiting",
         }
     }
 
@@ -245,10 +264,12 @@ impl Report {
             | Report::TooOld { slot, .. }
             | Report::Outlasted { slot, .. }
             | Report::LeftBehind { slot, .. }
+            | Report::Hanging { slot, .. }
             | Report::Stuck { slot } => Some(slot.watcher),
             Report::Stopping { .. }
             | Report::Hurried { .. }
             | Report::Orphans { .. }
+            | Report::Exiting { .. }
             | Report::Abandoned => None,
         }
     }
@@ -259,6 +280,7 @@ impl Report {
             Report::Respawned { slot, pid }
             | Report::Died { slot, pid, .. }
             | Report::TooOld { slot, pid }
+            | Report::Hanging { slot, pid }
             | Report::Outlasted { slot, pid, .. } => Some((slot.wid(), Some(*pid))),
             Report::ForkFailed { slot, .. }
             | Report::LeftBehind { slot, .. }
@@ -273,6 +295,7 @@ impl Report {
             | Report::Stopping { .. }
             | Report::Hurried { .. }
             | Report::Orphans { .. }
+            | Report::Exiting { .. }
             | Report::Abandoned => None,
         }
     }
@@ -309,11 +332,16 @@ impl Report {
                 at(names, *slot),
                 seconds(*waited_ms)
             ),
-            Report::LeftBehind { slot, pids, killed } => format!(
+            Report::LeftBehind { slot, pids, killed, .. } => format!(
                 "{} left {} behind, {}",
                 at(names, *slot),
                 list(pids),
                 if *killed { "now killed" } else { "now asked to end" }
+            ),
+            Report::Hanging { slot, pid } => format!(
+                "{} (pid {pid}) has not become its program yet: does a file system hang that its \
+                 working_dir or program is on?",
+                at(names, *slot)
             ),
             Report::Stuck { slot } => {
                 format!("{}: SIGKILL does not end it: it hangs in the kernel", at(names, *slot))
@@ -343,6 +371,7 @@ impl Report {
                 list(pids),
                 if *killed { "killed" } else { "asked to end" }
             ),
+            Report::Exiting { code } => format!("all stopped, exit code {code}"),
             Report::Abandoned => "ending although SIGKILL has not ended every process".to_string(),
         }
     }
@@ -355,6 +384,10 @@ impl Report {
         let lived = seconds(*lived_ms);
         let then = then(*next);
         match ending {
+            Ending::Exited(code) if *memory_short => format!(
+                "{who} (pid {pid}) exited with code {code} after {lived}: the kernel has killed \
+                 what it ran for lack of memory; {then}"
+            ),
             Ending::Exited(code) => {
                 format!("{who} (pid {pid}) exited with code {code} after {lived}; {then}")
             }

@@ -60,14 +60,13 @@ pub(super) enum State {
     },
     Running {
         leader: Leader,
-        /// It is known to have become its program.
-        executed: bool,
+        way: Way,
         /// When it is too old.
         replace_at: Option<Moment>,
     },
     Stopping {
         leader: Leader,
-        executed: bool,
+        way: Way,
         since: Moment,
         stage: StopStage,
     },
@@ -88,6 +87,17 @@ pub(super) struct Leader {
     pub(super) started: Moment,
     /// It has been suspended at least once, so it may be now: it cannot act on a signal then.
     pub(super) was_suspended: bool,
+}
+
+/// How far it is on the way to its program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// On it, and one of those of which there may be only so many.
+    Going { overdue_at: Moment },
+    /// On it for so long that others need not wait for it any more.
+    Hanging,
+    /// It has become its program.
+    Executed,
 }
 
 /// How far a stop has come.
@@ -116,6 +126,7 @@ impl State {
         match self {
             State::Vacant | State::Queued | State::Spawning { .. } => None,
             State::Due { at } => Some(*at),
+            State::Running { way: Way::Going { overdue_at }, .. } => Some(*overdue_at),
             State::Running { replace_at, .. } => *replace_at,
             State::Stopping { stage, .. } | State::Clearing { stage, .. } => stage.deadline(),
         }

@@ -1,12 +1,13 @@
 //! Stopping: a slot, a watcher, everything.
 //!
-//! An ordered stop asks all processes in ascending priority, waits for each within its grace,
-//! then asks what is left of other processes, and ends when no child is left: not a moment later.
+//! An ordered stop asks the watchers of the lowest priority to end, waits for them within their
+//! grace, then goes on to the next priority; then it asks what is left of other processes, and ends
+//! when no child is left: not a moment later.
 
 use super::lives::KILL_MS;
 use super::report::{HurryCause, StopCause};
 use super::slot::{Leader, State, StopStage};
-use super::watcher::{Phase, Why};
+use super::watcher::{Phase, Watcher, Why};
 use super::{Action, Life, Report, SlotId, Supervisor};
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
@@ -61,11 +62,11 @@ impl Supervisor {
             State::Vacant => {}
             State::Due { .. } | State::Queued => self.vacate(id, now, actions),
             State::Spawning { stop } => *stop = true,
-            State::Running { leader, executed, .. } => {
-                let (leader, executed) = (*leader, *executed);
+            State::Running { leader, way, .. } => {
+                let (leader, way) = (*leader, *way);
                 let kill_at = self.kill_time(now, settings.graceful_timeout_ms);
                 let stage = StopStage::Asked { kill_at };
-                self.put(id, State::Stopping { leader, executed, since: now, stage });
+                self.put(id, State::Stopping { leader, way, since: now, stage });
                 let (pid, signal) = (leader.pid, settings.stop_signal);
                 if settings.stop_children {
                     actions.push(Action::SignalChildren { pid, signal });
@@ -116,8 +117,8 @@ impl Supervisor {
                 StopStage::Stuck
             }
         };
-        if let State::Stopping { executed, .. } = self.slot(id).state {
-            self.put(id, State::Stopping { leader, executed, since, stage });
+        if let State::Stopping { way, .. } = self.slot(id).state {
+            self.put(id, State::Stopping { leader, way, since, stage });
         }
     }
 
@@ -195,10 +196,17 @@ impl Supervisor {
             orphans: Orphans::Later,
         });
         self.plan.clear();
-        let mut order: Vec<u32> = self.watcher_ids().collect();
-        order.sort_by_key(|w| self.watchers[*w as usize].settings.priority);
-        for watcher in order {
-            self.stop_watcher(watcher, now, actions);
+        self.stop_next(now, actions);
+    }
+
+    /// Stop the watchers of the lowest priority of those that run.
+    fn stop_next(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let running = self.watchers.iter().filter(|watcher| watcher.is_up());
+        let Some(lowest) = running.map(|watcher| watcher.settings.priority).min() else { return };
+        for w in self.watcher_ids() {
+            if self.watchers[w as usize].settings.priority <= lowest {
+                self.stop_watcher(w, now, actions);
+            }
         }
     }
 
@@ -231,6 +239,9 @@ impl Supervisor {
             *kill_at = (*kill_at).min(at);
         }
         actions.push(Action::Report(Report::Hurried { cause }));
+        for w in self.watcher_ids() {
+            self.stop_watcher(w, now, actions);
+        }
         for id in self.watcher_ids().flat_map(|w| self.slot_ids(w)).collect::<Vec<_>>() {
             let state = &mut self.slot_mut(id).state;
             let old = state.deadline();
@@ -254,21 +265,33 @@ impl Supervisor {
         if !shutdown.hurried && shutdown.kill_at.is_some_and(|at| at <= now) {
             self.hurry(HurryCause::Timeout, 0, now, actions);
         }
-        let vacant = self.watchers.iter().all(|watcher| {
-            watcher.slots.iter().all(|slot| match &slot.state {
-                State::Vacant => true,
-                State::Stopping { stage: StopStage::Stuck, .. } => true,
+        while !self.waits_for_a_stop() {
+            if !self.watchers.iter().any(Watcher::is_up) {
+                return self.finish_orphans(now, actions);
+            }
+            self.stop_next(now, actions);
+            // A grace may be nothing.
+            self.fire_deadlines(now, actions);
+        }
+    }
+
+    /// Whether a watcher that was asked to stop still has something that can end.
+    fn waits_for_a_stop(&self) -> bool {
+        self.watchers.iter().filter(|watcher| !watcher.is_up()).any(|watcher| {
+            watcher.slots.iter().any(|slot| match &slot.state {
+                State::Vacant | State::Stopping { stage: StopStage::Stuck, .. } => false,
                 State::Due { .. }
                 | State::Queued
                 | State::Spawning { .. }
                 | State::Running { .. }
                 | State::Stopping { .. }
-                | State::Clearing { .. } => false,
+                | State::Clearing { .. } => true,
             })
-        });
-        if !vacant {
-            return;
-        }
+        })
+    }
+
+    /// All watchers have stopped: what is left of other processes?
+    fn finish_orphans(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let Life::Stopping(shutdown) = &mut self.life else { return };
         match &shutdown.orphans {
             Orphans::Later => {
@@ -315,7 +338,6 @@ impl Supervisor {
     pub(super) fn survey_orphans(
         &mut self,
         adopted: &[(Pid, Option<Tag>)],
-        _now: Moment,
         actions: &mut Vec<Action>,
     ) {
         let Life::Stopping(shutdown) = &mut self.life else { return };
@@ -345,7 +367,9 @@ impl Supervisor {
 
     fn exit(&mut self, actions: &mut Vec<Action>) {
         let Life::Stopping(shutdown) = &self.life else { return };
-        actions.push(Action::Exit { code: shutdown.code });
+        let code = shutdown.code;
+        actions.push(Action::Report(Report::Exiting { code }));
+        actions.push(Action::Exit { code });
         self.life = Life::Over;
     }
 }

@@ -1,10 +1,17 @@
 //! Who we are, what we may do, and what is set once for the whole process.
 
-use crate::process::Pid;
+use crate::process::{Pid, Tag};
 
 /// Our process id.
 pub fn pid() -> Pid {
     Pid::new(std::process::id() as i32).expect("the kernel's ids start at 1")
+}
+
+/// Whether somebody above us does job control and could continue us: not if an init is our parent,
+/// or the terminal's session is our own.
+pub fn has_job_control_above() -> bool {
+    let leads = nix::unistd::getsid(None).is_ok_and(|session| session == nix::unistd::getpid());
+    !leads && nix::unistd::getppid().as_raw() > 1
 }
 
 /// Our effective user id.
@@ -21,13 +28,36 @@ pub fn gid() -> u32 {
 pub fn may_switch_user() -> bool {
     const CAP_SETGID: u32 = 6;
     const CAP_SETUID: u32 = 7;
+    let wanted = 1 << CAP_SETGID | 1 << CAP_SETUID;
+    effective_capabilities() & wanted == wanted
+}
+
+/// The low 32 of them; none if the kernel does not tell.
+fn effective_capabilities() -> u32 {
     const VERSION_3: u32 = 0x2008_0522;
     let header = [VERSION_3, 0];
     let mut data = [0u32; 6];
     // SAFETY: version 3 has a header of 8 bytes and two sets of 12, as given.
     let result = unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
-    let wanted = 1 << CAP_SETGID | 1 << CAP_SETUID;
-    result == 0 && data[0] & wanted == wanted
+    if result == 0 { data[0] } else { 0 }
+}
+
+/// The limits on file locks, which carry the tag: what we inherited if it is one, and whether our
+/// processes can be given tags of their own.
+pub fn tagging() -> (Option<Tag>, bool) {
+    const RLIMIT_LOCKS: libc::c_int = 10;
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: only reads a limit, into memory of ours.
+    let result =
+        unsafe { libc::prlimit64(0, RLIMIT_LOCKS as _, core::ptr::null(), &raw mut limit) };
+    let inherited = Some(Tag(limit.rlim_cur)).filter(|tag| result == 0 && tag.is_one());
+    (inherited, result == 0 && limit.rlim_max == libc::RLIM64_INFINITY)
+}
+
+/// Whether we may signal processes of other users: CAP_KILL.
+pub fn may_signal_others() -> bool {
+    const CAP_KILL: u32 = 5;
+    effective_capabilities() & 1 << CAP_KILL != 0
 }
 
 /// Adopt the orphans among our descendants even if we are not PID 1.

@@ -118,7 +118,11 @@ impl Output {
         let mut entry = libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
         // SAFETY: one entry, as said; it does not wait.
         let ready = unsafe { libc::poll(&mut entry, 1, 0) };
-        if ready != 1 || entry.revents & libc::POLLOUT == 0 {
+        if ready == 1 && entry.revents & libc::POLLOUT == 0 {
+            // An error without room: nobody will ever read it.
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        if ready != 1 {
             return Err(ErrorKind::WouldBlock.into());
         }
         let part = &bytes[..bytes.len().min(libc::PIPE_BUF)];

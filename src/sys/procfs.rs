@@ -28,23 +28,13 @@ fn parse_status(status: &str, us: u32) -> Option<OwnStatus> {
     Some(OwnStatus { ignored_signals })
 }
 
-/// Our children, alive or not reaped. `None` without /proc.
+/// Our children, alive or not reaped. `None` without /proc. The kernel shows the list in pieces, but
+/// only we take somebody off it, and who is adopted meanwhile comes to its end.
 pub fn children() -> Option<Vec<Pid>> {
-    // The kernel shows the list in pieces, and what ends between two of them can hide another:
-    // unless it came in one piece, it is right when two readings agree.
-    const PIECE: usize = 4000;
-    const READINGS: usize = 5;
-    let mut last = None;
-    for _ in 0..READINGS {
-        let Ok(text) = fs::read_to_string("/proc/thread-self/children") else {
-            return children_by_scan();
-        };
-        if text.len() < PIECE || last.as_ref() == Some(&text) {
-            return Some(parse_pids(&text));
-        }
-        last = Some(text);
+    match fs::read_to_string("/proc/thread-self/children") {
+        Ok(text) => Some(parse_pids(&text)),
+        Err(_) => children_by_scan(),
     }
-    children_by_scan()
 }
 
 /// The children of all threads of a process.

@@ -18,7 +18,8 @@ use super::fds;
 use super::raw::syscall;
 use crate::config::settings::ResourceLimit;
 use crate::process::{Failure, Pid, Step, Tag};
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::cell::Cell;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
@@ -177,6 +178,9 @@ impl Drop for Stack {
 struct Job {
     plan: Plan,
     argv: Vec<*const c_char>,
+    /// The same for a script that does not name its interpreter: the second word is still to be
+    /// filled in, by the new process alone.
+    script_argv: Vec<Cell<*const c_char>>,
     environment: Vec<*const c_char>,
     tag: Option<libc::rlimit64>,
     limits: Vec<(u32, libc::rlimit64)>,
@@ -192,6 +196,7 @@ impl Job {
         };
         Ok(Job {
             argv: pointers(&plan.argv),
+            script_argv: script_argv(&plan.argv),
             environment: pointers(&plan.environment),
             tag: tag_limit(&plan),
             limits: other_limits(&plan),
@@ -201,6 +206,19 @@ impl Job {
             plan,
         })
     }
+}
+
+const SHELL: &CStr = c"/bin/sh";
+
+/// `/bin/sh`, the script, and the arguments.
+fn script_argv(argv: &[CString]) -> Vec<Cell<*const c_char>> {
+    let arguments = argv.iter().skip(1).map(|word| word.as_ptr());
+    [SHELL.as_ptr(), ptr::null()]
+        .into_iter()
+        .chain(arguments)
+        .chain([ptr::null()])
+        .map(Cell::new)
+        .collect()
 }
 
 const RLIMIT_LOCKS: u32 = 10;
@@ -259,18 +277,18 @@ fn prepare(job: &Job) -> Result<(), Failure> {
     if let Some(mask) = plan.umask {
         call(libc::SYS_umask, [mask as usize, 0, 0, 0, 0]);
     }
+    if let Some(nice) = plan.nice {
+        check(Step::Nice, call(libc::SYS_setpriority, [0, 0, nice as usize, 0, 0]))?;
+    }
+    if !job.oom_score_adj.is_empty() {
+        check(Step::OomScore, write_oom_score(&job.oom_score_adj))?;
+    }
     if let Some(limit) = &job.tag {
         // A process that cannot be marked is still a process.
         set_limit(RLIMIT_LOCKS, limit);
     }
     for (resource, limit) in &job.limits {
         check(Step::Limits, set_limit(*resource, limit))?;
-    }
-    if let Some(nice) = plan.nice {
-        check(Step::Nice, call(libc::SYS_setpriority, [0, 0, nice as usize, 0, 0]))?;
-    }
-    if !job.oom_score_adj.is_empty() {
-        check(Step::OomScore, write_oom_score(&job.oom_score_adj))?;
     }
     if let Some(path) = &plan.working_dir {
         check(Step::WorkingDir, call(libc::SYS_chdir, [path.as_ptr() as usize, 0, 0, 0, 0]))?;
@@ -374,6 +392,13 @@ fn execute(job: &Job) -> Failure {
         match error {
             libc::ENOENT | libc::ENOTDIR => {}
             libc::EACCES => errno = error,
+            // A script without `#!`: as execvp(3) does it.
+            libc::ENOEXEC => {
+                job.script_argv[1].set(path.as_ptr());
+                let argv = job.script_argv.as_ptr() as usize;
+                call(libc::SYS_execve, [SHELL.as_ptr() as usize, argv, environment, 0, 0]);
+                return Failure { step: Step::Execute, errno: error };
+            }
             _ => return Failure { step: Step::Execute, errno: error },
         }
     }

@@ -26,7 +26,9 @@ const STEPS_MAX: usize = 100_000;
 const SETTLING_MS: u64 = 600_000;
 
 /// What the runs must have led to, or they would prove little.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 18] = [
+    "hanging",
+    "exiting",
     "started",
     "respawned",
     "died",
@@ -187,9 +189,10 @@ fn simulate(seed: u64, told: bool) -> BTreeSet<&'static str> {
         crashes: dice.pick(&[0, 30, 80]),
         ignores: dice.pick(&[0, 10, 40]),
         forks: dice.pick(&[0, 20, 50]),
+        hangs: dice.pick(&[0, 0, 0, 30]),
     };
     let kill_tree = watchers.iter().map(|w| w.kill_tree).collect();
-    let core = Supervisor::new(config.circus.clone(), watchers.clone(), mode, seed);
+    let core = Supervisor::new(config.circus.clone(), watchers.clone(), mode, seed, seed);
     let mut run = Run { core, world: World::new(seed, trouble, kill_tree), told };
     run.tell(Event::Begin);
 
@@ -235,6 +238,8 @@ fn check_settled(run: &Run, watchers: &[Rc<WatcherSettings>]) {
         let never_gives_up = watcher.max_restarts == Limit::Never
             && watcher.max_retry == Limit::Never
             && watcher.respawn == Respawn::Always
+            // One may be on its way out just now.
+            && watcher.max_age_ms == 0
             && !watcher.oneshot;
         if never_gives_up && watcher.autostart && !waits(run, watchers, watcher.priority) {
             assert_eq!(count, wanted, "{} runs as it should", watcher.name);

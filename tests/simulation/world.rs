@@ -21,6 +21,8 @@ struct Process {
     obeys_after_ms: Option<u64>,
     executes: Option<Result<(), Failure>>,
     suspended: bool,
+    /// It has not become its program, and does not until we are healed.
+    hangs: bool,
     pending: Option<Signal>,
 }
 
@@ -38,6 +40,7 @@ pub struct Trouble {
     pub crashes: u64,
     pub ignores: u64,
     pub forks: u64,
+    pub hangs: u64,
 }
 
 pub struct World {
@@ -106,7 +109,21 @@ impl World {
 
     /// Processes get well: they live until they are asked to end, and then obey.
     pub fn heal(&mut self) {
-        self.trouble = Trouble { fork_fails: 0, exec_fails: 0, crashes: 0, ignores: 0, forks: 0 };
+        self.trouble =
+            Trouble { hangs: 0, fork_fails: 0, exec_fails: 0, crashes: 0, ignores: 0, forks: 0 };
+        let hanging: Vec<Pid> =
+            self.processes.iter().filter(|(_, p)| p.hangs).map(|(pid, _)| *pid).collect();
+        for pid in hanging {
+            let process = self.processes.get_mut(&pid).expect("listed");
+            process.hangs = false;
+            let pending = process.pending.take();
+            if matches!(process.life, Life::Alive { .. }) {
+                self.executed.push_back(pid);
+            }
+            if let Some(signal) = pending {
+                self.hit(pid, signal);
+            }
+        }
         for process in self.processes.values_mut() {
             process.obeys_after_ms.get_or_insert(5);
         }
@@ -272,6 +289,10 @@ impl World {
         let now = self.now;
         let Some(process) = self.processes.get_mut(&pid) else { return };
         let Life::Alive { dies_at } = &mut process.life else { return };
+        if process.hangs && signal != Signal::KILL {
+            process.pending = Some(signal);
+            return;
+        }
         if process.suspended && !matches!(signal, Signal::KILL | Signal::CONT) {
             process.pending = Some(signal);
             return;
@@ -344,7 +365,14 @@ impl World {
         let exec_fails = self.dice.percent(self.trouble.exec_fails);
         let failure = Failure { step: Step::Execute, errno: 2 };
         let executes = if exec_fails { Err(failure) } else { Ok(()) };
-        let dies_at = if exec_fails { Some((self.now, Ending::Exited(127))) } else { self.fate() };
+        let hangs = !exec_fails && self.dice.percent(self.trouble.hangs);
+        let dies_at = if hangs {
+            None
+        } else if exec_fails {
+            Some((self.now, Ending::Exited(127)))
+        } else {
+            self.fate()
+        };
         let obeys_after_ms = self.obedience();
         self.processes.insert(
             pid,
@@ -356,18 +384,21 @@ impl World {
                 obeys_after_ms,
                 executes: Some(executes),
                 suspended: false,
+                hangs,
                 pending: None,
             },
         );
         self.former.entry(slot).or_default().insert(tag);
         self.answers.push_back(Event::Spawned { slot, pid, tag });
-        if !exec_fails && !self.dice.percent(5) {
+        if hangs {
+            // No word from it.
+        } else if !exec_fails && !(self.trouble.crashes > 0 && self.dice.percent(5)) {
             self.executed.push_back(pid);
         } else if !exec_fails {
             // It dies before anybody knew that it was executed.
             self.die(pid, Ending::Killed(Signal::KILL));
         }
-        while !exec_fails && self.dice.percent(self.trouble.forks) {
+        while !exec_fails && !hangs && self.dice.percent(self.trouble.forks) {
             self.fork(pid);
         }
     }
@@ -389,6 +420,7 @@ impl World {
                 obeys_after_ms,
                 executes: None,
                 suspended: false,
+                hangs: false,
                 pending: None,
             },
         );

@@ -133,18 +133,67 @@ fn a_stop_before_anything_was_started_ends_at_once() {
 }
 
 #[test]
-fn the_stop_signal_goes_out_in_ascending_priority_and_sigkill_after_the_grace() {
+fn a_stop_goes_from_the_lowest_priority_upwards_and_waits_for_each() {
     let mut stage = Stage::new(
         "[watcher:a]\ncmd = x\npriority = 1\nstop_signal = INT\n\
-         [watcher:b]\ncmd = x\ngraceful_timeout = 2\nstop_children = True\n",
+         [watcher:b]\ncmd = x\ngraceful_timeout = 2\nstop_children = True\n\
+         [watcher:c]\ncmd = x\n",
     );
     stage.begin();
     stage.all_start();
     let words = stage.signal(Signal::TERM);
-    assert_eq!(words, ["SIGTERM children of 11", "SIGTERM 11", "SIGINT 10"]);
-    assert_eq!(stage.exits(10, 0), NOTHING);
-    assert_eq!(stage.after_ms(2000), ["SIGKILL 11"]);
-    assert_eq!(stage.is_killed(11, Signal::KILL), ["exit 0"]);
+    assert_eq!(words, ["SIGTERM children of 11", "SIGTERM 11", "SIGTERM 12"]);
+    assert_eq!(stage.exits(12, 0), NOTHING);
+    assert_eq!(stage.after_ms(2000), ["SIGKILL 11"], "after its grace");
+    assert_eq!(stage.is_killed(11, Signal::KILL), ["SIGINT 10"]);
+    assert_eq!(stage.exits(10, 0), ["exit 0"]);
+}
+
+#[test]
+fn a_second_signal_waits_for_no_order() {
+    let mut stage = Stage::new("[watcher:a]\ncmd = x\npriority = 1\n[watcher:b]\ncmd = x\n");
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.signal(Signal::TERM), ["SIGTERM 11"]);
+    assert_eq!(stage.signal(Signal::TERM), ["SIGTERM 10"]);
+    assert_eq!(stage.after_ms(500), ["SIGKILL 10", "SIGKILL 11"]);
+}
+
+#[test]
+fn a_failure_is_not_made_good_by_a_later_success() {
+    let mut stage =
+        Stage::new("[watcher:m]\ncmd = x\noneshot = True\nessential = True\nnumprocesses = 2\n");
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.exits(10, 3), NOTHING);
+    assert_eq!(stage.exits(11, 0), ["exit 3"]);
+}
+
+#[test]
+fn a_reload_that_failed_is_no_failure_of_the_watcher() {
+    let mut stage = Stage::new(
+        "[circus]\nexit_when_done = True\n\
+         [watcher:a]\ncmd = x\nrespawn = False\nmax_retry = 1\n",
+    );
+    stage.begin();
+    stage.all_start();
+    stage.signal(Signal::HUP);
+    assert_eq!(stage.exec_fails(), NOTHING);
+    assert_eq!(stage.exits(10, 0), ["exit 0"]);
+}
+
+#[test]
+fn a_process_that_hangs_on_the_way_does_not_keep_others_from_starting() {
+    let mut stage =
+        Stage::new("[watcher:a]\ncmd = x\nnumprocesses = 20\npriority = 1\n[watcher:b]\ncmd = x\n");
+    assert_eq!(stage.begin().len(), 16, "so many at once");
+    let mut words = Vec::new();
+    for _ in 0..16 {
+        stage.one_is_made(&mut words);
+    }
+    assert_eq!(words, NOTHING, "they hang");
+    let more = stage.after_ms(2000);
+    assert_eq!(more, ["spawn a.17", "spawn a.18", "spawn a.19", "spawn a.20", "spawn b.1"]);
 }
 
 #[test]

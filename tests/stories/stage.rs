@@ -46,7 +46,7 @@ impl Stage {
             watchers.push(config::main_command(&["x"]).into());
         }
         let names = watchers.iter().map(|watcher| watcher.name.to_string()).collect();
-        let core = Supervisor::new(circus, watchers, mode, 1);
+        let core = Supervisor::new(circus, watchers, mode, 1, 1);
         Stage { core, names, now: 0, next_pid: 10, asked: Vec::new(), pids: BTreeMap::new() }
     }
 

@@ -7,10 +7,11 @@ use crate::journal::{Journal, Style};
 use crate::launcher::Launcher;
 use crate::pidfile::Pidfile;
 use crate::shell::Shell;
-use crate::sink::Target;
+use crate::sink::{Sink, Target};
 use crate::terminal::Terminal;
-use circus::config::settings::{Config, Limit, LogLevel, Variable};
+use circus::config::settings::{Config, Identity, Limit, LogLevel, Variable};
 use circus::config::{self, Mistake};
+use circus::process::Tag;
 use circus::supervisor::{Mode, Supervisor};
 use circus::sys::{fds, identity, procfs, signals};
 use std::os::unix::ffi::OsStrExt;
@@ -73,6 +74,17 @@ impl Boot {
         Ok(Boot { config, mode, environment, target, level, pidfile, find_terminal })
     }
 
+    /// Whether the log can be written where it is to go; for whoever will not see it later.
+    ///
+    /// # Errors
+    /// It cannot; the error is a sentence.
+    pub fn check_log(&self) -> Result<(), String> {
+        if matches!(self.target, Target::Stdout | Target::Stderr) {
+            return Err("a daemon has no standard output: name a --log-output".to_string());
+        }
+        Sink::open(self.target.clone()).map(drop)
+    }
+
     /// Get hold of what running needs; with it comes what will surprise, a sentence each.
     ///
     /// # Errors
@@ -86,9 +98,13 @@ impl Boot {
             signals::SignalFd::new().map_err(|error| format!("cannot receive signals: {error}"))?;
         let style = if self.config.circus.log_json { Style::Json } else { Style::Text };
         let journal = Journal::open(self.target, self.level, style)?;
+        let (inherited_tag, can_tag) = identity::tagging();
         let facts = Facts {
             has_proc: status.is_some(),
             may_switch_user: identity::may_switch_user(),
+            may_signal_others: identity::may_signal_others(),
+            inherited_tag,
+            can_tag,
             adopts: identity::pid().number() == 1 || identity::become_subreaper(),
         };
         let mut surprises = surprises(&self.config, self.mode, &facts);
@@ -105,9 +121,13 @@ impl Boot {
             may_switch_user: facts.may_switch_user,
         };
         let Config { circus, watchers, .. } = self.config;
-        let supervisor = Supervisor::new(circus, watchers, self.mode, identity::seed());
+        let supervisor = {
+            let seed = identity::seed();
+            let instance = facts.inherited_tag.map_or(seed, Tag::instance_inside);
+            Supervisor::new(circus, watchers, self.mode, instance, seed)
+        };
         let terminal = match self.find_terminal && !closed[0] {
-            true => Terminal::find(),
+            true => Terminal::find(self.mode == Mode::MainCommand),
             false => Terminal { in_use: false, may_suspend: false },
         };
         let has_proc = facts.has_proc;
@@ -121,6 +141,11 @@ struct Facts {
     /// There is a /proc of our own pid namespace.
     has_proc: bool,
     may_switch_user: bool,
+    may_signal_others: bool,
+    /// We run inside another circusd.
+    inherited_tag: Option<Tag>,
+    /// Our processes can be marked.
+    can_tag: bool,
     /// Orphans among our descendants come to us.
     adopts: bool,
 }
@@ -177,21 +202,31 @@ fn surprises(config: &Config, mode: Mode, facts: &Facts) -> Vec<String> {
         all.push("no /proc of ours: what a process leaves behind cannot be found".to_string());
     }
     if !facts.may_switch_user {
-        let wants = |identity: &circus::config::settings::Identity| {
+        let wants = |identity: &Identity| {
             identity.uid.is_some_and(|uid| uid != identity::uid())
                 || identity.gid.is_some_and(|gid| gid != identity::gid())
         };
-        let names: Vec<&str> = config
-            .watchers
-            .iter()
-            .filter(|watcher| watcher.identity.as_deref().is_some_and(wants))
-            .map(|watcher| &*watcher.name)
-            .collect();
+        let names = names_of(config, wants);
         if !names.is_empty() {
             all.push(format!(
-                "user {} may not change user, as these ask for: {}",
-                identity::uid(),
-                names.join(", ")
+                "user {} may not change user, as these ask for: {names}",
+                identity::uid()
+            ));
+        }
+    }
+    if !facts.can_tag {
+        all.push(
+            "the hard limit on file locks is not unlimited: what a process leaves behind cannot be \
+             found (start the container without --ulimit locks)"
+                .to_string(),
+        );
+    }
+    if facts.may_switch_user && !facts.may_signal_others {
+        let names =
+            names_of(config, |identity| identity.uid.is_some_and(|uid| uid != identity::uid()));
+        if !names.is_empty() {
+            all.push(format!(
+                "processes of other users cannot be stopped without the capability KILL: {names}"
             ));
         }
     }
@@ -199,4 +234,15 @@ fn surprises(config: &Config, mode: Mode, facts: &Facts) -> Vec<String> {
         all.push("the configuration has no watcher: nothing to run".to_string());
     }
     all
+}
+
+/// The watchers whose identity is such.
+fn names_of(config: &Config, wanted: impl Fn(&Identity) -> bool) -> String {
+    let names: Vec<&str> = config
+        .watchers
+        .iter()
+        .filter(|watcher| watcher.identity.as_deref().is_some_and(&wanted))
+        .map(|watcher| &*watcher.name)
+        .collect();
+    names.join(", ")
 }

@@ -7,15 +7,14 @@ use circus::config;
 use circus::config::program::program;
 use circus::config::settings::{Config, Respawn, WatcherSettings};
 
-pub fn check(args: &Args) -> Result<(), String> {
+pub fn check(args: &Args) -> Result<String, String> {
     let path = match &args.config {
         Some(path) => path.to_string_lossy().into_owned(),
         None => find_config().ok_or("--check: no configuration was named or found")?,
     };
     let environment = environment();
     let config = config::load(&path, &environment, &Files).map_err(|all| lines(&all))?;
-    print!("{}", text(&path, &config, &environment));
-    Ok(())
+    Ok(text(&path, &config, &environment))
 }
 
 fn text(path: &str, config: &Config, environment: &[config::settings::Variable]) -> String {

@@ -21,6 +21,7 @@ mod terminal;
 use args::Wants;
 use boot::Boot;
 use circus::sys::{identity, signals};
+use std::io::Write;
 
 /// Wrong usage or configuration: nothing was started.
 const EXIT_USAGE: u8 = 2;
@@ -36,7 +37,8 @@ pub extern "C" fn start(_count: i32, _words: *const *const u8) -> i32 {
     match run() {
         Ok(()) => 0,
         Err(message) => {
-            eprintln!("circusd: {message}");
+            // Nobody may be there to read it: that changes nothing.
+            let _ = writeln!(std::io::stderr(), "circusd: {message}");
             i32::from(EXIT_USAGE)
         }
     }
@@ -46,27 +48,32 @@ fn run() -> Result<(), String> {
     let args = args::parse(std::env::args_os().skip(1))?;
     match args.wants {
         Some(Wants::Help) => {
-            print!("{}", args::HELP);
-            return Ok(());
+            return print(args::HELP);
         }
         Some(Wants::Version) => {
-            println!("circusd {}", env!("CARGO_PKG_VERSION"));
-            return Ok(());
+            return print(concat!("circusd ", env!("CARGO_PKG_VERSION"), "\n"));
         }
         None => {}
     }
     if args.check {
-        return check::check(&args);
+        return print(&check::check(&args)?);
     }
     let boot = Boot::new(&args)?;
     if args.daemon {
         if identity::pid().number() == 1 {
             return Err("--daemon makes no sense for PID 1: the container would end".to_string());
         }
+        boot.check_log()?;
         identity::daemonize().map_err(|error| format!("cannot become a daemon: {error}"))?;
     }
     let (mut shell, surprises) = boot.shell()?;
     let code = shell.run(&surprises);
     // The kernel frees the rest faster than we could.
     identity::exit_now(code)
+}
+
+fn print(text: &str) -> Result<(), String> {
+    let mut stdout = std::io::stdout();
+    let result = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    result.map_err(|error| format!("cannot write to standard output: {error}"))
 }

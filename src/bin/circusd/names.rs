@@ -29,7 +29,6 @@ impl Names for Lookup<'_> {
         let settings = self.supervisor.settings(slot.watcher);
         let identity = settings.identity.as_deref();
         match failure.step {
-            Step::Prepare => "prepare its command line".to_string(),
             Step::Session => "start a session".to_string(),
             Step::Streams => "connect its standard input and output".to_string(),
             Step::Limits => "set its resource limits (rlimit_…)".to_string(),

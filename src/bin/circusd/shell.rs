@@ -22,6 +22,7 @@ use circus::sys::signals::{self, Received, SignalFd};
 use circus::sys::spawn::{Launch, Outcome};
 use circus::sys::wait::{Waited, wait_any};
 use circus::sys::{clock, identity, procfs};
+use nix::errno::Errno;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -41,6 +42,8 @@ pub struct Shell {
     us: u32,
     launches: Vec<OnTheWay>,
     oom: Option<OomCounter>,
+    /// The counter has risen since the last wait: it may have been for several at once.
+    memory_short: bool,
     /// Tags of adopted processes, as reading one costs a file.
     tags: BTreeMap<Pid, Option<Tag>>,
     events: VecDeque<Event>,
@@ -57,6 +60,9 @@ pub struct Shell {
 struct OnTheWay {
     launch: Launch,
     failure: Option<Failure>,
+    /// Signals that wait until it has arrived. It shares our memory: before Linux 5.16 one that
+    /// dumps core would take us with it.
+    held: Vec<Signal>,
 }
 
 impl Shell {
@@ -79,6 +85,7 @@ impl Shell {
             us: identity::pid().number() as u32,
             launches: Vec::new(),
             oom: None,
+            memory_short: false,
             tags: BTreeMap::new(),
             events: VecDeque::new(),
             // Some may be there from before we became what we are.
@@ -115,6 +122,7 @@ impl Shell {
     /// Wait for something to happen, and deliver it.
     fn wait(&mut self, set: &mut PollSet) {
         self.journal.flush();
+        self.memory_short = false;
         if self.launches.is_empty() && !self.journal.is_waiting() {
             self.wait_for_signal();
         } else {
@@ -185,7 +193,8 @@ impl Shell {
             Outcome::Pending => {}
             Outcome::Failed(failure) => self.launches[at].failure = Some(failure),
             Outcome::Executed => {
-                self.launches.swap_remove(at);
+                let arrived = self.launches.swap_remove(at);
+                arrived.held.into_iter().for_each(|signal| self.send(pid, signal));
                 self.deliver(Event::Executed { pid });
             }
         }
@@ -228,8 +237,13 @@ impl Shell {
     fn reaped(&mut self, pid: Pid, ending: Ending) {
         self.tags.remove(&pid);
         let ending = self.refine(pid, ending);
-        let memory_short = ending == Ending::Killed(Signal::KILL)
-            && self.oom.as_mut().is_some_and(OomCounter::has_risen);
+        // Looked at for every process of ours, so that a rise is told of the one that ended then.
+        // A shell exits with 137 when what it ran was killed.
+        if self.supervisor.is_leader(pid) && ending != Ending::Exited(0) {
+            self.memory_short |= self.oom.as_mut().is_some_and(OomCounter::has_risen);
+        }
+        let may_be = [Ending::Killed(Signal::KILL), Ending::Exited(137)].contains(&ending);
+        let memory_short = self.memory_short && may_be;
         self.deliver(Event::Ended { pid, ending, memory_short });
     }
 
@@ -284,8 +298,11 @@ impl Shell {
                 self.events.push_back(event);
             }
             Action::Signal { pid, signal } => {
-                // It may have become another user's, or have ended: then there is nothing to do.
-                let _ = signals::send(pid, signal);
+                let way = self.launches.iter_mut().find(|way| way.launch.pid() == pid);
+                match way {
+                    Some(way) if signal != Signal::KILL => way.held.push(signal),
+                    Some(_) | None => self.send(pid, signal),
+                }
             }
             Action::SignalChildren { pid, signal } => {
                 let children = match self.has_proc {
@@ -308,6 +325,17 @@ impl Shell {
         }
     }
 
+    fn send(&mut self, pid: Pid, signal: Signal) {
+        // One that has ended and is not reaped takes any signal; so only this can go wrong.
+        if signals::send(pid, signal) == Err(Errno::EPERM) {
+            let text = format!(
+                "{signal} cannot be sent to pid {pid}: it is another user's, and we lack the \
+                 capability KILL"
+            );
+            self.journal.say(LogLevel::Error, &text);
+        }
+    }
+
     fn spawn(&mut self, slot: SlotId, tag: Tag) -> Result<Pid, i32> {
         let settings = self.supervisor.settings(slot.watcher).clone();
         let foreground = self.terminal.in_use && self.supervisor.is_main(slot.watcher);
@@ -316,13 +344,13 @@ impl Shell {
             Err(reason) => {
                 let text = format!("{}: {reason}", settings.name);
                 self.journal.say(LogLevel::Error, &text);
-                return Err(nix::errno::Errno::EINVAL as i32);
+                return Err(Errno::EINVAL as i32);
             }
         };
         let launch =
             Launch::start(plan).map_err(|error| error.raw_os_error().unwrap_or_default())?;
         let pid = launch.pid();
-        self.launches.push(OnTheWay { launch, failure: None });
+        self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         Ok(pid)
     }
 }

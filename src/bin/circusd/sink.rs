@@ -106,13 +106,14 @@ impl Sink {
     /// A file cannot be opened, or no socket made; the error is a sentence.
     pub fn open(target: Target) -> Result<Sink, String> {
         let mut sink = Sink { target, output: None, file: None };
-        match sink.connect() {
-            Ok(()) => Ok(sink),
-            // Standard output may be closed and a syslog daemon may come later: no reason not to
-            // run.
-            Err(_) if !matches!(sink.target, Target::File(_)) => Ok(sink),
-            Err(error) => Err(format!("cannot log to {:?}: {error}", sink.target)),
+        // Standard output may be closed and a syslog daemon may come later: no reason not to run.
+        if let Err(error) = sink.connect()
+            && let Target::File(path) = &sink.target
+        {
+            let reason = error.raw_os_error().map(circus::sys::error_text);
+            return Err(format!("cannot log to {path}: {}", reason.unwrap_or("unknown error")));
         }
+        Ok(sink)
     }
 
     fn connect(&mut self) -> io::Result<()> {

@@ -14,9 +14,10 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    pub fn find() -> Terminal {
+    /// `alone`: there is nothing but the main command, so we may be suspended with it.
+    pub fn find(alone: bool) -> Terminal {
         let in_use = terminal::is_ours();
-        Terminal { in_use, may_suspend: in_use && identity::pid().number() != 1 }
+        Terminal { in_use, may_suspend: in_use && alone && identity::has_job_control_above() }
     }
 
     /// The main command was suspended.
@@ -26,8 +27,10 @@ impl Terminal {
         }
         terminal::take_back();
         signals::stop_self();
-        // Continued.
-        terminal::give_to(main);
+        // Continued: in the foreground, or in the background where the terminal is not ours.
+        if terminal::is_ours() {
+            terminal::give_to(main);
+        }
         signals::send_to_group(main, Signal::CONT);
     }
 
