@@ -360,12 +360,7 @@ impl Report {
                 names.watcher(*watcher)
             ),
             Report::Stopping { cause } => stopping(*cause, names),
-            Report::Hurried { cause: HurryCause::Signal(signal) } => {
-                format!("{signal} received again: stopping at once")
-            }
-            Report::Hurried { cause: HurryCause::Timeout } => {
-                "shutdown_timeout is over: killing what is left".to_string()
-            }
+            Report::Hurried { cause } => hurried(*cause),
             Report::Orphans { pids, killed } => format!(
                 "{} of no watcher {}",
                 list(pids),
@@ -442,6 +437,13 @@ fn stopping(cause: StopCause, names: &dyn Names) -> String {
             format!("{} is essential and ended: stopping, exit code {code}", names.watcher(watcher))
         }
         StopCause::Done { code } => format!("nothing left to run: stopping, exit code {code}"),
+    }
+}
+
+fn hurried(cause: HurryCause) -> String {
+    match cause {
+        HurryCause::Signal(signal) => format!("{signal} received again: stopping at once"),
+        HurryCause::Timeout => "shutdown_timeout is over: killing what is left".to_string(),
     }
 }
 

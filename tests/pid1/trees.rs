@@ -138,7 +138,8 @@ fn a_chain_of_descendants_that_appear_one_after_the_other_is_cleared_to_its_end(
     // Each one leaves another behind when it is asked to end; the last one just ends.
     let link = "trap 'setsid bash @/link.sh '$(($1 - 1))' & exit' TERM\n\
                 [ $1 = 0 ] && exec sleep 901\necho link $1 >> @/facts\nsleep 902 & wait\n";
-    let ini = "[watcher:w]\ncmd = bash @/link.sh 5\n[watcher:o]\ncmd = sleep 900\n";
+    let ini = "[watcher:w]\ncmd = bash @/link.sh 5\n[watcher:o]\ncmd = sleep 900\n\
+               [circus]\nloglevel = debug\n";
     let mut run = World::pid_1(ini).with("link.sh", link).start();
     run.wait_for_file("facts", "link 5\n");
     run.stop();

@@ -38,7 +38,9 @@ impl Boot {
         let environment = environment();
         let path = config_path(args)?;
         let mut config = match &path {
-            Some(path) => config::load(path, &environment, &Files).map_err(|all| lines(&all))?,
+            Some(path) => {
+                config::load(path, &environment, &Files).map_err(|all| lines(&all) + hint(path))?
+            }
             None => Config::default(),
         };
         if !args.command.is_empty() {
@@ -171,6 +173,14 @@ fn config_path(args: &Args) -> Result<Option<String>, String> {
 /// The first of the usual places that has a configuration.
 pub fn find_config() -> Option<String> {
     USUAL_PLACES.iter().find(|path| std::path::Path::new(path).exists()).map(|p| p.to_string())
+}
+
+/// Who forgets the `--` has named a command as configuration.
+fn hint(path: &str) -> &'static str {
+    match path.contains('/') || path.contains('.') || std::path::Path::new(path).exists() {
+        true => "",
+        false => "\nTo run a command: circusd -- COMMAND",
+    }
 }
 
 /// All mistakes, a line each.

@@ -2,8 +2,8 @@
 //! dropped and counted.
 
 use circus::config::settings::LogLevel;
-use circus::process::Pid;
-use circus::supervisor::{Names, Report};
+use circus::process::{Ending, Pid};
+use circus::supervisor::{Names, Next, Report, StopCause};
 use circus::sys::output::Output;
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::{clock, identity};
@@ -74,6 +74,7 @@ impl Journal {
                         fields.push(("process_pid", pid.number().into()));
                     }
                 }
+                fields.extend(details(report));
                 self.json(report.level(), &text, fields);
             }
         }
@@ -209,6 +210,56 @@ impl Journal {
             set.wait(Some(end));
             self.flush();
         }
+    }
+}
+
+/// What else a program that reads the log may want to know.
+fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
+    let pids = |pids: &[Pid]| pids.iter().map(|pid| pid.number()).collect::<Vec<_>>().into();
+    match report {
+        Report::Started { pids: all, .. } => vec![("process_pids", pids(all))],
+        Report::LeftBehind { pids: all, killed, .. } | Report::Orphans { pids: all, killed } => {
+            vec![("process_pids", pids(all)), ("killed", (*killed).into())]
+        }
+        Report::Died { ending, success, lived_ms, memory_short, next, .. } => {
+            let mut fields = vec![
+                ("success", (*success).into()),
+                ("lived_ms", (*lived_ms).into()),
+                ("memory_short", (*memory_short).into()),
+            ];
+            fields.push(match ending {
+                Ending::Exited(code) => ("exit_code", (*code).into()),
+                Ending::Killed(signal) => ("signal", signal.to_string().into()),
+                Ending::NotExecuted(failure) => ("errno", failure.errno.into()),
+            });
+            if let Next::Start { delay_ms } = next {
+                fields.push(("next_start_ms", (*delay_ms).into()));
+            }
+            fields
+        }
+        Report::Outlasted { signal, waited_ms, .. } => {
+            vec![("signal", signal.to_string().into()), ("waited_ms", (*waited_ms).into())]
+        }
+        Report::Stopping {
+            cause: StopCause::Essential { code, .. } | StopCause::Done { code },
+        }
+        | Report::Exiting { code } => vec![("code", (*code).into())],
+        Report::Stopping { cause: StopCause::Signal(signal) } => {
+            vec![("signal", signal.to_string().into())]
+        }
+        Report::Respawned { .. }
+        | Report::ForkFailed { .. }
+        | Report::NeverStarted { .. }
+        | Report::TooOld { .. }
+        | Report::Hanging { .. }
+        | Report::Stuck { .. }
+        | Report::Stopped { .. }
+        | Report::Completed { .. }
+        | Report::Reloading { .. }
+        | Report::Reloaded { .. }
+        | Report::ReloadFailed { .. }
+        | Report::Hurried { .. }
+        | Report::Abandoned => Vec::new(),
     }
 }
 
