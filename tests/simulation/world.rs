@@ -392,7 +392,7 @@ impl World {
         self.answers.push_back(Event::Spawned { slot, pid, tag });
         if hangs {
             // No word from it.
-        } else if !exec_fails && !(self.trouble.crashes > 0 && self.dice.percent(5)) {
+        } else if !exec_fails && (self.trouble.crashes == 0 || !self.dice.percent(5)) {
             self.executed.push_back(pid);
         } else if !exec_fails {
             // It dies before anybody knew that it was executed.
