@@ -36,6 +36,7 @@ impl Agenda {
     }
 
     /// All entries, for the check of invariants.
+    #[cfg(debug_assertions)]
     pub(super) fn entries(&self) -> impl Iterator<Item = (Moment, SlotId)> + '_ {
         self.entries.iter().copied()
     }

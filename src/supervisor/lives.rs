@@ -96,6 +96,13 @@ impl Supervisor {
 
     pub(super) fn executed(&mut self, pid: Pid, now: Moment, actions: &mut Vec<Action>) {
         let Some(&id) = self.pids.get(&pid) else { return };
+        let (State::Running { way, .. } | State::Stopping { way, .. }) = &self.slot(id).state
+        else {
+            return;
+        };
+        if *way == Way::Executed {
+            return;
+        }
         self.arrive(id, Way::Executed);
         let slot = self.slot_mut(id);
         slot.note_executed();
@@ -173,10 +180,16 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let Some(id) = self.pids.remove(&pid) else {
+        let Some(&id) = self.pids.get(&pid) else {
             self.orphan_ended(actions);
             return;
         };
+        let was_executed = !matches!(ending, Ending::NotExecuted(_));
+        if was_executed && self.watchers[id.watcher as usize].reload.is_none() {
+            // It was so short that nobody has seen it. A reload wants to see more than that.
+            self.executed(pid, now, actions);
+        }
+        self.pids.remove(&pid);
         let state = self.put(id, State::Vacant);
         let (leader, stage) = match state {
             State::Running { leader, way, .. } => {
@@ -203,7 +216,7 @@ impl Supervisor {
         if matches!(ending, Ending::NotExecuted(_)) || !self.slot(id).wanted {
             self.reload_failed(id, now, actions);
         }
-        if self.settings(id.watcher).kill_tree && !matches!(ending, Ending::NotExecuted(_)) {
+        if self.settings(id.watcher).kill_tree && was_executed {
             self.put(id, State::Clearing { tag: leader.tag, told: Vec::new(), stage });
             self.clearing.push(id);
             self.ask_survey(actions);
@@ -330,7 +343,7 @@ impl Supervisor {
                 self.clear(id, left, actions);
             }
         }
-        self.survey_orphans(adopted, actions);
+        self.survey_orphans(adopted, now, actions);
     }
 
     /// Make what is left behind end.

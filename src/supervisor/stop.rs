@@ -43,6 +43,14 @@ enum Orphans {
 }
 
 impl Shutdown {
+    /// All watchers have stopped.
+    fn turn_to_orphans(&mut self, now: Moment) {
+        let grace_ms = if self.hurried { LAST_GRACE_MS } else { ORPHAN_GRACE_MS };
+        let own = now.after_ms(grace_ms);
+        let kill_at = self.kill_at.map_or(own, |at| own.min(at));
+        self.orphans = Orphans::Asked { told: Vec::new(), kill_at };
+    }
+
     pub(super) fn deadline(&self) -> Option<Moment> {
         let orphans = match &self.orphans {
             Orphans::Later => None,
@@ -295,10 +303,7 @@ impl Supervisor {
         let Life::Stopping(shutdown) = &mut self.life else { return };
         match &shutdown.orphans {
             Orphans::Later => {
-                let grace_ms = if shutdown.hurried { LAST_GRACE_MS } else { ORPHAN_GRACE_MS };
-                let own = now.after_ms(grace_ms);
-                let kill_at = shutdown.kill_at.map_or(own, |at| own.min(at));
-                shutdown.orphans = Orphans::Asked { told: Vec::new(), kill_at };
+                shutdown.turn_to_orphans(now);
                 self.ask_survey(actions);
             }
             Orphans::Asked { kill_at, .. } if *kill_at <= now => {
@@ -338,9 +343,15 @@ impl Supervisor {
     pub(super) fn survey_orphans(
         &mut self,
         adopted: &[(Pid, Option<Tag>)],
+        now: Moment,
         actions: &mut Vec<Action>,
     ) {
+        let last = !self.waits_for_a_stop() && !self.watchers.iter().any(Watcher::is_up);
         let Life::Stopping(shutdown) = &mut self.life else { return };
+        if last && shutdown.orphans == Orphans::Later {
+            // The survey that has shown the last watcher to be gone serves for the rest too.
+            shutdown.turn_to_orphans(now);
+        }
         let (told, killed) = match &mut shutdown.orphans {
             Orphans::Later => return,
             Orphans::Asked { told, .. } => (told, false),

@@ -1,11 +1,18 @@
 //! Who we are, what we may do, and what is set once for the whole process.
 
 use crate::process::{Pid, Tag};
+use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Our process id.
+/// Our process id, asked for once: it is written in every line of the log.
 pub fn pid() -> Pid {
-    Pid::new(std::process::id() as i32).expect("the kernel's ids start at 1")
+    let known = PID.load(Ordering::Relaxed);
+    let number = if known == 0 { std::process::id() as i32 } else { known };
+    PID.store(number, Ordering::Relaxed);
+    Pid::new(number).expect("the kernel's ids start at 1")
 }
+
+/// 0: not asked for yet.
+static PID: AtomicI32 = AtomicI32::new(0);
 
 /// Whether somebody above us does job control and could continue us: not if an init is our parent,
 /// or the terminal's session is our own.
@@ -24,12 +31,23 @@ pub fn gid() -> u32 {
     nix::unistd::getegid().as_raw()
 }
 
-/// Whether we may become another user: CAP_SETUID and CAP_SETGID.
-pub fn may_switch_user() -> bool {
+/// What we may do of that for which the kernel wants a capability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Become another user: CAP_SETUID and CAP_SETGID.
+    pub switch_user: bool,
+    /// Signal processes of other users: CAP_KILL.
+    pub signal_others: bool,
+}
+
+/// Ask the kernel for them.
+pub fn capabilities() -> Capabilities {
+    const CAP_KILL: u32 = 5;
     const CAP_SETGID: u32 = 6;
     const CAP_SETUID: u32 = 7;
-    let wanted = 1 << CAP_SETGID | 1 << CAP_SETUID;
-    effective_capabilities() & wanted == wanted
+    let effective = effective_capabilities();
+    let has = |capability: u32| effective >> capability & 1 == 1;
+    Capabilities { switch_user: has(CAP_SETUID) && has(CAP_SETGID), signal_others: has(CAP_KILL) }
 }
 
 /// The low 32 of them; none if the kernel does not tell.
@@ -52,12 +70,6 @@ pub fn tagging() -> (Option<Tag>, bool) {
         unsafe { libc::prlimit64(0, RLIMIT_LOCKS as _, core::ptr::null(), &raw mut limit) };
     let inherited = Some(Tag(limit.rlim_cur)).filter(|tag| result == 0 && tag.is_one());
     (inherited, result == 0 && limit.rlim_max == libc::RLIM64_INFINITY)
-}
-
-/// Whether we may signal processes of other users: CAP_KILL.
-pub fn may_signal_others() -> bool {
-    const CAP_KILL: u32 = 5;
-    effective_capabilities() & 1 << CAP_KILL != 0
 }
 
 /// Adopt the orphans among our descendants even if we are not PID 1.
@@ -84,6 +96,7 @@ pub fn daemonize() -> std::io::Result<()> {
             nix::unistd::ForkResult::Child => {}
         }
     }
+    PID.store(0, Ordering::Relaxed);
     if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
         nix::unistd::dup2_stdin(&null)?;
         nix::unistd::dup2_stdout(&null)?;

@@ -3,6 +3,7 @@
 
 use crate::process::{Pid, Tag};
 use std::fs;
+use std::io::Read;
 
 /// What /proc says of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +15,17 @@ pub struct OwnStatus {
 /// `None` without a /proc, or if it is that of another pid namespace, where the numbers mean other
 /// processes.
 pub fn own_status() -> Option<OwnStatus> {
-    parse_status(&fs::read_to_string("/proc/self/status").ok()?, std::process::id())
+    // In one piece: this is on the way to the first process.
+    let mut status = [0; 8192];
+    let length = fs::File::open("/proc/self/status").ok()?.read(&mut status).ok()?;
+    parse_status(std::str::from_utf8(&status[..length]).ok()?, super::identity::pid())
 }
 
-fn parse_status(status: &str, us: u32) -> Option<OwnStatus> {
+fn parse_status(status: &str, us: Pid) -> Option<OwnStatus> {
     let value = |name: &str| {
         status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
     };
-    if value("Pid")?.parse() != Ok(us) {
+    if value("Pid")?.parse() != Ok(us.number()) {
         return None;
     }
     let ignored_signals = u64::from_str_radix(value("SigIgn")?, 16).ok()?;
@@ -105,9 +109,10 @@ mod tests {
 
     #[test]
     fn the_proc_of_another_namespace_is_none_of_ours() {
+        let pid = |number| Pid::new(number).expect("positive");
         let text = "Name:\tx\nPid:\t7\nSigIgn:\t0000000080001000\n";
-        assert_eq!(parse_status(text, 7), Some(OwnStatus { ignored_signals: 0x8000_1000 }));
-        assert_eq!(parse_status(text, 8), None);
+        assert_eq!(parse_status(text, pid(7)), Some(OwnStatus { ignored_signals: 0x8000_1000 }));
+        assert_eq!(parse_status(text, pid(8)), None);
     }
 
     #[test]

@@ -95,16 +95,17 @@ impl Boot {
         // One look at ourselves serves for both.
         let status = procfs::own_status();
         signals::reset_dispositions(status.as_ref().map(|status| status.ignored_signals));
-        let (null, closed) = fds::settle();
+        let (null, stdin_was_closed) = fds::settle();
         let signals =
             signals::SignalFd::new().map_err(|error| format!("cannot receive signals: {error}"))?;
         let style = if self.config.circus.log_json { Style::Json } else { Style::Text };
         let journal = Journal::open(self.target, self.level, style)?;
+        let capabilities = identity::capabilities();
         let (inherited_tag, can_tag) = identity::tagging();
         let facts = Facts {
             has_proc: status.is_some(),
-            may_switch_user: identity::may_switch_user(),
-            may_signal_others: identity::may_signal_others(),
+            may_switch_user: capabilities.switch_user,
+            may_signal_others: capabilities.signal_others,
             inherited_tag,
             can_tag,
             adopts: identity::pid().number() == 1 || identity::become_subreaper(),
@@ -128,7 +129,7 @@ impl Boot {
             let instance = facts.inherited_tag.map_or(seed, Tag::instance_inside);
             Supervisor::new(circus, watchers, self.mode, instance, seed)
         };
-        let terminal = match self.find_terminal && !closed[0] {
+        let terminal = match self.find_terminal && !stdin_was_closed {
             true => Terminal::find(self.mode == Mode::MainCommand),
             false => Terminal { in_use: false, may_suspend: false },
         };

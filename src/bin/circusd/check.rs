@@ -60,6 +60,9 @@ fn traits(watcher: &WatcherSettings) -> Vec<String> {
     if !watcher.autostart {
         all.push("not started by itself (autostart)".to_string());
     }
+    if watcher.priority != 0 {
+        all.push(format!("priority {}", watcher.priority));
+    }
     if watcher.numprocesses != 1 {
         all.push(format!("{} processes", watcher.numprocesses));
     }

@@ -2,9 +2,11 @@
 
 use circus::config::Source;
 use circus::config::settings::Variable;
-use std::fs::{self, File};
+use nix::libc::O_NONBLOCK;
+use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::OpenOptionsExt;
 
 /// Nothing that a configuration consists of is larger.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -17,11 +19,13 @@ impl Source for Files {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let read = || -> std::io::Result<Vec<u8>> {
             // A pipe or a device could make us wait for ever.
-            if !fs::metadata(path)?.is_file() {
+            let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+            let metadata = file.metadata()?;
+            if !metadata.is_file() {
                 return Err(std::io::Error::other("not a regular file"));
             }
-            let mut content = Vec::new();
-            File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
+            let mut content = Vec::with_capacity(metadata.len().min(FILE_BYTES_MAX) as usize + 1);
+            file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
             if content.len() as u64 > FILE_BYTES_MAX {
                 return Err(std::io::Error::other("larger than 1 MiB"));
             }

@@ -247,16 +247,16 @@ impl Shell {
         self.deliver(Event::Ended { pid, ending, memory_short });
     }
 
-    /// One that never became its program has said why.
+    /// One that never became its program has said why. Nothing is delivered and no held signal is
+    /// sent here: the number may be another process's by now.
     fn refine(&mut self, pid: Pid, ending: Ending) -> Ending {
-        // Its end of the pipe is closed by now.
-        self.look_at_launch(pid);
         let Some(at) = self.launches.iter().position(|way| way.launch.pid() == pid) else {
             return ending;
         };
-        match self.launches.swap_remove(at).failure {
-            Some(failure) => Ending::NotExecuted(failure),
-            None => ending,
+        let OnTheWay { launch, failure, .. } = self.launches.swap_remove(at);
+        match (failure, launch.outcome()) {
+            (Some(failure), _) | (None, Outcome::Failed(failure)) => Ending::NotExecuted(failure),
+            (None, Outcome::Executed | Outcome::Pending) => ending,
         }
     }
 
