@@ -18,7 +18,8 @@
 //!
 //! **Holds everywhere.** Programs use the library, never the other way. `supervisor` knows only
 //! `config` and plain words; it has no I/O, clock, threads or chance of its own. PID 1 is one
-//! thread and waits in one place, `Shell::wait`. `tests/tidy.rs` keeps these.
+//! thread and waits in one place, `Shell::wait` (and a fifth of
+//! a second at the end, for whoever reads the log). `tests/tidy.rs` keeps the first two.
 //!
 //! **Deliberately absent.** Signal handlers: all signals are blocked and read (`sys/signals.rs`). An
 //! ini crate: Circus's line rules and positions are the whole parser (`config/ini.rs`). Anything

@@ -1,5 +1,5 @@
-//! Waiting until a descriptor has something to say or a time has come: the only place where
-//! circusd ever waits.
+//! Waiting until a descriptor has something to say or a time has come. (When only signals can
+//! come, `signals::wait` does it in one system call less.)
 
 use crate::moment::Moment;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};

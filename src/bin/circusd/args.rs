@@ -20,7 +20,7 @@ Options:
   --log-output OUTPUT  stdout (default), stderr (default if there is no CONFIG), a file,
                        syslog://ADDRESS[:PORT][?FACILITY] or syslog:///PATH[?FACILITY]
   --pidfile FILE       write the process id there
-  --daemon             go into the background
+  --daemon             go into the background; needs --log-output or logoutput
   --check              check the configuration and print what would run
   --version            print the version
   --help               print this
