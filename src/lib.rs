@@ -26,6 +26,7 @@
 //! that ticks. Commands, sockets, log capture and readiness are not here yet; a configuration that
 //! asks for them is checked, and told so at start.
 
+pub mod commands;
 pub mod config;
 pub mod moment;
 pub mod process;

@@ -1,0 +1,12 @@
+//! Circus's command set: bytes of a request → a typed command that cannot be wrong; results →
+//! the bytes of the reply. One place knows what clients may say and what they hear.
+//!
+//! `parse` and `reply` are pure: no I/O, no clock. Names of watchers are not looked up here.
+
+mod answer;
+mod command;
+
+pub use answer::{
+    Answer, Change, ChangeKind, Errno, Info, ProcessDetail, Refusal, Status, WatcherDetail,
+};
+pub use command::{Command, Matching, Properties, Receivers, Request, Selection};
