@@ -50,6 +50,7 @@ use plans::{NOT_PLAYED, PLANS, Plan};
 use record::Step;
 use replay::{Outcome, Target, play};
 use std::collections::BTreeSet;
+use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::thread;
 
@@ -70,7 +71,12 @@ fn hold(plans: Vec<&'static Plan>, target: &Target) -> Vec<Outcome> {
                 loop {
                     let next = queue.lock().expect("nobody panics with it").pop();
                     let Some(plan) = next else { return };
-                    let outcome = play(plan, target);
+                    let played = catch_unwind(|| play(plan, target));
+                    let outcome = played.unwrap_or_else(|_| Outcome {
+                        name: plan.name.to_owned(),
+                        problems: vec![format!("{}: broke off", plan.name)],
+                        ..Outcome::default()
+                    });
                     outcomes.lock().expect("nobody panics with it").push(outcome);
                 }
             });

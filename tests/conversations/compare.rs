@@ -16,6 +16,9 @@ impl Pids {
     /// # Errors
     /// One of them is known to be another.
     pub fn pair(&mut self, then: i64, now: i64) -> Result<(), String> {
+        if then.to_string() == ANY_PID {
+            return Ok(());
+        }
         let known_now = *self.now.entry(then).or_insert(now);
         let known_then = *self.then.entry(now).or_insert(then);
         if known_now == now && known_then == then {

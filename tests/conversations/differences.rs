@@ -3,6 +3,7 @@
 
 use crate::compare::ANYTHING;
 use crate::json::Json;
+use crate::plans::For;
 use crate::record::{Exchange, Sent};
 
 /// What we do in place of Circus at one request.
@@ -34,6 +35,8 @@ pub struct Window {
     /// The first of the two requests.
     pub after: &'static str,
     pub watcher: &'static str,
+    /// For both: the recorder had lost its connection for a moment.
+    pub who: For,
     /// What Circus published.
     pub circus: &'static str,
     /// What is published here.
@@ -188,7 +191,38 @@ pub fn is_conflict(reply: &Json) -> bool {
 }
 
 pub const ROWS: &[Row] = &[];
-pub const WINDOWS: &[Window] = &[];
+pub const WINDOWS: &[Window] = &[
+    Window {
+        recording: "signals",
+        after: "r5",
+        watcher: "a",
+        who: For::Both,
+        circus: "kill reap stop",
+        here: "kill reap stop spawn start",
+        why: LOST,
+    },
+    Window {
+        recording: "signals",
+        after: "r5",
+        watcher: "added",
+        who: For::Both,
+        circus: "",
+        here: "spawn start",
+        why: LOST,
+    },
+    Window {
+        recording: "signals",
+        after: "r5",
+        watcher: "slow",
+        who: For::Both,
+        circus: "",
+        here: "spawn start",
+        why: LOST,
+    },
+];
+
+const LOST: &str = "the recorder was not connected when everything started again";
+
 pub const MIXED: &[Mixed] = &[];
 
 /// The names of all differences, as they are noted when they occur.

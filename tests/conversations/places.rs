@@ -45,8 +45,6 @@ impl Places {
             pairs.push((format!("{start}:{port}"), format!("{start}:{free}")));
             free
         });
-        let renumbered = plan.renumbered.iter().map(|(a, b)| (a.to_string(), b.to_string()));
-        pairs.extend(renumbered);
         let mut places =
             Places { pairs, endpoint: String::new(), pubsub: String::new(), discovery };
         places.endpoint = places.apply(&option("endpoint"));

@@ -44,6 +44,7 @@ pub struct Plan {
     /// What its configuration becomes.
     pub edit: fn(&str) -> String,
     pub scripts: &'static [(&'static str, &'static str)],
+    pub folders: &'static [&'static str],
     /// Names under which programs can be called.
     pub links: &'static [(&'static str, &'static str)],
     pub deeds: &'static [(When, For, Deed)],
@@ -57,15 +58,17 @@ pub struct Plan {
     pub absent: &'static [&'static str],
     /// Children that came and went while Circus looked.
     pub passing: &'static [i64],
-    /// The second pid is as good as the first: a request that replaced one by the other is skipped.
-    pub renumbered: &'static [(&'static str, &'static str)],
+    /// Requests that have the same effect without what is not built yet.
+    pub substituted: &'static [(&'static str, &'static str)],
     /// The start takes a while, and the first request comes before its end.
     pub starts_slowly: bool,
     /// The control endpoint was tcp and shall be.
     pub tcp: bool,
     /// Requests that are not made, first and last, and why.
     pub skipped: &'static [(&'static str, &'static str, &'static str)],
-    /// Why it can only be played with us, if so: Circus hung.
+    /// The order of watchers in a status is accidental in Circus.
+    pub unordered: bool,
+    /// It can only be played with us: Circus hangs, or it is all about the moment.
     pub only_here: bool,
 }
 
@@ -73,6 +76,7 @@ const PLAIN: Plan = Plan {
     name: "",
     edit: str::to_owned,
     scripts: &[],
+    folders: &[],
     links: &[],
     deeds: &[],
     repeating: &[],
@@ -80,10 +84,11 @@ const PLAIN: Plan = Plan {
     held: &[],
     absent: &[],
     passing: &[],
-    renumbered: &[],
+    substituted: &[],
     starts_slowly: false,
     tcp: false,
     skipped: &[],
+    unordered: false,
     only_here: false,
 };
 
@@ -148,12 +153,34 @@ pub const PLANS: [Plan; 20] = [
     Plan {
         name: "errors",
         tcp: true,
-        renumbered: &[("28623", "28622")],
+        with_children: &["sleeper"],
+        substituted: &[
+            (
+                "r103",
+                r#"{"command": "set", "properties": {"name": "sleeper", "options": {"shell": false}, "waiting": true}, "id": "r103"}"#,
+            ),
+            (
+                "r104",
+                r#"{"command": "set", "properties": {"name": "sleeper", "options": {"graceful_timeout": 30}, "waiting": true}, "id": "r104"}"#,
+            ),
+            (
+                "r128",
+                r#"{"command": "add", "properties": {"name": "a7", "cmd": "sleep 1"}, "id": "r128"}"#,
+            ),
+            (
+                "r129",
+                r#"{"command": "add", "properties": {"name": "a8", "cmd": "sleep 1", "start": true, "waiting": true}, "id": "r129"}"#,
+            ),
+            (
+                "r131",
+                r#"{"command": "add", "properties": {"name": "a9", "cmd": "sleep 1", "start": true, "waiting": true}, "id": "r131"}"#,
+            ),
+        ],
         skipped: &[
             ("r78", "r83", "not built yet: hooks, streams"),
-            ("r103", "r104", STREAMS),
             ("r107", "r107", HOOKS),
-            ("r128", "r132", "not built yet: hooks, streams"),
+            ("r130", "r130", STREAMS),
+            ("r132", "r132", STREAMS),
         ],
         ..PLAIN
     },
@@ -176,6 +203,7 @@ pub const PLANS: [Plan; 20] = [
     },
     Plan {
         name: "reloadconfig",
+        unordered: true,
         edit: |text| {
             let text = without_sections(text, &["socket:"]);
             let text = text.replace(
@@ -232,6 +260,7 @@ pub const PLANS: [Plan; 20] = [
     },
     Plan {
         name: "poison",
+        only_here: true,
         deeds: &[
             (
                 When::AfterNoted("fresh client afterwards"),
@@ -252,11 +281,18 @@ pub const PLANS: [Plan; 20] = [
         edit: |text| {
             let text = without_sections(
                 text,
-                &["watcher:stream", "watcher:badgid", "watcher:badquote", "watcher:rlimbad"],
+                &[
+                    "watcher:stream",
+                    "watcher:stream+close",
+                    "watcher:badgid",
+                    "watcher:badquote",
+                    "watcher:rlimbad",
+                ],
             );
             let text = text.replace("$(circus.env.nope) ", "").replace("$(circus.my_opt) ", "");
             text.replace("my_opt = hello\n", "")
         },
+        folders: &["sub"],
         scripts: &[("probe.sh", PROBE)],
         repeating: &["shell2"],
         absent: &["stream", "stream+close", "badgid", "badquote", "rlimbad"],
@@ -295,9 +331,8 @@ pub const PLANS: [Plan; 20] = [
     Plan {
         name: "plugins",
         edit: |text| {
-            let text = without_sections(text, &["plugin:"]);
-            // One process started by the plugin itself.
-            text.replace("[watcher:beta]\n", "[watcher:beta]\nnumprocesses = 1\n")
+            // A plugin adds a process to beta.
+            without_sections(text, &["plugin:", "watcher:beta"])
         },
         absent: &["plugin:myplug", "plugin:flapping", "plugin:named", "beta"],
         repeating: &["flap", "flap-off", "flap-own"],
@@ -309,6 +344,7 @@ pub const PLANS: [Plan; 20] = [
     Plan {
         name: "pid1",
         scripts: &[("orphan.sh", ORPHAN)],
+        with_children: &["leak"],
         deeds: &[(When::Note("SIGTERM to PID 1"), For::Both, Deed::Signal("TERM"))],
         ..PLAIN
     },

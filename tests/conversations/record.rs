@@ -22,6 +22,9 @@ pub struct Exchange {
     pub note: String,
     /// Seconds since the reply before it.
     pub pause: f64,
+    /// When it was sent, and how many seconds later the reply came.
+    pub at: f64,
+    pub took: f64,
     pub reply: Option<Heard>,
 }
 
@@ -103,7 +106,7 @@ pub fn parts(name: &str, adapt: &dyn Fn(&str) -> String) -> Vec<Vec<Step>> {
         match record.get("dir").text() {
             Some("request") => {
                 count += 1;
-                steps.push(Step::Exchange(request(&record, count, at - last_reply_at)));
+                steps.push(Step::Exchange(request(&record, count, at, at - last_reply_at)));
             }
             Some("response") => {
                 last_reply_at = at;
@@ -131,7 +134,7 @@ pub fn parts(name: &str, adapt: &dyn Fn(&str) -> String) -> Vec<Vec<Step>> {
     parts
 }
 
-fn request(record: &Json, count: usize, pause: f64) -> Exchange {
+fn request(record: &Json, count: usize, at: f64, pause: f64) -> Exchange {
     let payload = record.get("payload");
     let request = match (payload, record.get("raw").text()) {
         (_, Some(raw)) if record.find("udp").is_some() => {
@@ -146,7 +149,7 @@ fn request(record: &Json, count: usize, pause: f64) -> Exchange {
     };
     let label = payload.get("id").text().map_or_else(|| format!("#{count}"), str::to_owned);
     let note = record.get("note").text().unwrap_or_default().to_owned();
-    Exchange { label, request, note, pause, reply: None }
+    Exchange { label, request, note, pause, at, took: 0.0, reply: None }
 }
 
 /// The recorder wrote each byte as one character.
@@ -164,6 +167,7 @@ fn reply(steps: &mut [Step], record: &Json) {
     if exchange.reply.is_some() {
         return;
     }
+    exchange.took = record.get("t").float().unwrap_or(0.0) - exchange.at;
     exchange.reply = Some(match record.get("payload") {
         Json::Null => {
             let note = record.get("note").text().unwrap_or_default();
