@@ -98,6 +98,7 @@ struct Replay<'a> {
     /// Watchers of which something did not come: nobody waits for them again.
     given_up: BTreeSet<String>,
     asked_to_end: bool,
+    is_patient: bool,
 }
 
 impl<'a> Replay<'a> {
@@ -158,6 +159,7 @@ impl<'a> Replay<'a> {
             pids: Pids::default(),
             given_up: BTreeSet::new(),
             asked_to_end: false,
+            is_patient: false,
         };
         replay.timeline = replay.expected_publications();
         replay.synchronize();
@@ -363,13 +365,16 @@ impl<'a> Replay<'a> {
     }
 
     fn reply(&mut self, exchange: &Exchange, place: &str, expected: &Json, by: &[String]) {
+        // The recorder paused to let something happen, and then looked.
+        self.is_patient |= exchange.pause > PATIENT_FROM;
+        self.is_patient &= only_reads(exchange);
         let end = Instant::now() + DEADLINE;
         let result = loop {
             let result = self.one_reply(exchange, expected);
             // Circus refuses what comes too early; the recorder had waited.
             let is_early = !self.is_here()
                 && result.as_ref().is_err_and(|text| text.contains("arbiter is already running"));
-            let is_patient = exchange.pause > PATIENT_FROM && only_reads(exchange) || is_early;
+            let is_patient = self.is_patient && only_reads(exchange) || is_early;
             if result.is_ok() || !is_patient || Instant::now() > end {
                 break result;
             }
@@ -423,7 +428,7 @@ impl<'a> Replay<'a> {
 
     fn silence(&mut self, exchange: &Exchange, place: &str, seconds: f64) {
         // Circus may answer later. We never do: what is asked next is answered next.
-        let wait = if self.is_here() { None } else { Some(seconds.min(1.2)) };
+        let wait = if self.is_here() { None } else { Some(seconds.min(0.6)) };
         match self.clients.silence(exchange, &self.pids, wait) {
             Ok(()) => self.outcome.equal += 1,
             Err(problem) => self.outcome.problem(format!("{place}\n    {problem}")),
