@@ -140,3 +140,13 @@ pub struct Receivers {
     /// The process and all its descendants.
     pub recursive: bool,
 }
+
+impl Matching {
+    /// Whether a watcher's name fits.
+    pub fn matches(&self, pattern: &str, name: &str) -> bool {
+        match self {
+            Matching::Simple | Matching::Glob => pattern.eq_ignore_ascii_case(name),
+            Matching::Regex(regex) => regex.is_match(name),
+        }
+    }
+}

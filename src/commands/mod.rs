@@ -5,8 +5,10 @@
 
 mod answer;
 mod command;
+mod publication;
 
 pub use answer::{
     Answer, Change, ChangeKind, Errno, Info, ProcessDetail, Refusal, Status, WatcherDetail,
 };
 pub use command::{Command, Matching, Properties, Receivers, Request, Selection};
+pub use publication::Publication;

@@ -51,3 +51,12 @@ pub trait Source {
 
 #[cfg(test)]
 mod tests;
+
+/// stub
+pub fn differences(_: &settings::WatcherSettings, _: &settings::WatcherSettings) -> Vec<Box<str>> {
+    Vec::new()
+}
+/// stub
+pub fn strongest(_: &[Box<str>]) -> options::Change {
+    options::Change::Restart
+}

@@ -341,6 +341,8 @@ impl World {
                 assert!(!self.survey_asked, "a survey is asked for once");
                 self.survey_asked = true;
             }
+            Action::SignalChild { .. } | Action::SignalDescendants { .. } => {}
+            Action::Publish { .. } | Action::Answer { .. } => {}
             Action::Report(report) => self.reports.push(report),
             Action::Exit { code } => self.exit = Some(code),
         }

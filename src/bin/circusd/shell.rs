@@ -313,6 +313,10 @@ impl Shell {
                     let _ = signals::send_to_child_of(pid, child, signal);
                 }
             }
+            Action::SignalChild { .. }
+            | Action::SignalDescendants { .. }
+            | Action::Publish { .. }
+            | Action::Answer { .. } => {}
             Action::Survey => self.survey_asked = true,
             Action::Report(report) => {
                 let names = Lookup {
