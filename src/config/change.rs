@@ -386,3 +386,221 @@ const FILE_OPTIONS: [&str; 6] =
 const COMMAND_OPTIONS: [&str; 4] = ["args", "cmd", "shell", "shell_args"];
 /// As long as a file's name.
 pub const NAME_BYTES_MAX: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{Files, load_files, load_text};
+    use crate::config::{main_command, shown_options};
+    use serde_json::json;
+
+    const ACCOUNTS: [(&str, &str); 2] = [
+        ("/etc/passwd", "web:x:33:33::/:\nnobody:x:65534:65534::/:\n"),
+        ("/etc/group", "web:x:33:\nlog:x:4:web\n"),
+    ];
+
+    fn set(settings: &WatcherSettings, options: Value) -> Result<WatcherSettings, Refused> {
+        let Value::Object(options) = options else { panic!("an object") };
+        let options: Vec<(Box<str>, Value)> =
+            options.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        changed(settings, &options, &Files::new(&ACCOUNTS)).map(|(settings, _)| settings)
+    }
+
+    fn watcher(lines: &str) -> WatcherSettings {
+        let text = format!("[watcher:web]\ncmd = x\n{lines}");
+        let files = [("/etc/c.ini", &*text), ("/etc/secret", "s3cret\n")];
+        let files: Vec<_> = files.into_iter().chain(ACCOUNTS).collect();
+        (*load_files(&files, &[]).expect("loads").watchers[0]).clone()
+    }
+
+    fn shown(settings: &WatcherSettings, name: &str) -> Value {
+        let mut all = shown_options(settings, "/srv").into_iter();
+        all.find(|(known, _)| **known == *name).map_or(Value::Null, |(_, value)| value)
+    }
+
+    fn variables(settings: &WatcherSettings) -> Vec<String> {
+        let all = settings.environment.set.iter();
+        all.map(|(name, value)| format!("{}={}", name.escape_ascii(), value.escape_ascii()))
+            .collect()
+    }
+
+    #[test]
+    fn all_options_are_taken_or_none() {
+        let old = watcher("");
+        let refused = set(&old, json!({"cmd": "y", "numprocesses": "2", "priority": 3}));
+        assert_eq!(refused, Err(wrong("'numprocesses' isn't an integer")));
+        let new =
+            set(&old, json!({"cmd": "y", "numprocesses": 2, "priority": "3"})).expect("valid");
+        assert_eq!((&*new.cmd, new.numprocesses, new.priority), ("y", 2, 3));
+        let options = [("cmd".into(), json!("y")), ("cmd".into(), json!("z"))];
+        let (new, names) = changed(&old, &options, &Files::new(&[])).expect("valid");
+        assert_eq!((&*new.cmd, &names[..]), ("z", &["cmd".into()][..]));
+    }
+
+    #[test]
+    fn a_client_cannot_have_a_file_read() {
+        let text = "x $(circus.file./etc/shadow) $(circus.env.HOME) $(circus.wid)";
+        let new = set(&watcher(""), json!({"cmd": text, "working_dir": text, "args": [text]}));
+        let new = new.expect("literal text");
+        assert_eq!(&*new.cmd, text);
+        let environment = [(b"HOME"[..].into(), b"/h"[..].into())];
+        let program = program::program(&new, 7, &environment).expect("can be run");
+        let argv: Vec<_> = program.argv.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        let word = "x $(circus.file./etc/shadow) /h 7";
+        assert_eq!(argv, ["x", "$(circus.file./etc/shadow)", "/h", "7", word]);
+        for option in FILE_OPTIONS {
+            let refused = set(&watcher(""), json!({option: "/etc/shadow"})).expect_err("refused");
+            assert!(refused.reason.contains("cannot be set"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn variables_are_replaced_all_together_and_secrets_that_are_sent_back_stay() {
+        let old =
+            watcher("[env]\nA = 1\nB = 2\nS = $(circus.file.secret)\nT = $(circus.file.secret)\n");
+        assert_eq!(shown(&old, "env"), json!({"A": "1", "B": "2", "S": "***", "T": "***"}));
+        let new = set(&old, json!({"env": {"B": "$HOME", "N": "***", "S": "***"}})).expect("valid");
+        assert_eq!(variables(&new), ["B=$HOME", "N=***", "S=s3cret"]);
+        assert_eq!(shown(&new, "env"), json!({"B": "$HOME", "N": "***", "S": "***"}));
+        assert_eq!(&*new.environment.masked, [Box::from(&b"S"[..])]);
+        assert!(new.environment.inherit);
+        let bare = set(&new, json!({"copy_env": false})).expect("valid");
+        assert!(!bare.environment.inherit && variables(&bare) == variables(&new));
+        for (env, expected) in [
+            (json!("A=1"), "'env' isn't a valid object"),
+            (json!({"A": 1}), "'A' isn't a string"),
+            (json!({"A=B": "1"}), "'A=B' cannot be a variable of the environment"),
+            (json!({"": "1"}), "'' cannot be a variable of the environment"),
+            (json!({"A": "\0"}), "'A' cannot be a variable of the environment"),
+        ] {
+            assert_eq!(set(&old, json!({"env": env})), Err(wrong(expected)));
+        }
+    }
+
+    #[test]
+    fn an_unchanged_environment_stays_shared() {
+        let old = watcher("");
+        let new = set(&old, json!({"cmd": "y", "copy_env": true})).expect("valid");
+        assert!(Rc::ptr_eq(&old.environment, &new.environment));
+    }
+
+    #[test]
+    fn a_secret_is_shown_when_a_client_has_replaced_it() {
+        let old = watcher("args = $(circus.file.secret)\n");
+        assert_eq!(shown(&old, "args"), json!("***"));
+        let same = set(&old, json!({"args": "***"})).expect("valid");
+        assert_eq!((&*same.args, shown(&same, "args")), ("s3cret", json!("***")));
+        let new = set(&old, json!({"args": "open"})).expect("valid");
+        assert_eq!(shown(&new, "args"), json!("open"));
+    }
+
+    #[test]
+    fn users_and_groups_are_names_or_numbers() {
+        let ids = |settings: &WatcherSettings| {
+            settings.identity.as_ref().map(|identity| (identity.uid, identity.gid))
+        };
+        let old = watcher("uid = web\n");
+        assert_eq!((ids(&old), shown(&old, "uid")), (Some((Some(33), Some(33))), json!("web")));
+        let new = set(&old, json!({"gid": "log"})).expect("valid");
+        assert_eq!(ids(&new), Some((Some(33), Some(4))));
+        let new = set(&new, json!({"uid": 65534})).expect("valid");
+        assert_eq!((ids(&new), shown(&new, "uid")), (Some((Some(65534), Some(4))), json!("65534")));
+        let new = set(&new, json!({"uid": null, "gid": null})).expect("valid");
+        assert_eq!((ids(&new), shown(&new, "uid")), (None, Value::Null));
+        assert_eq!(
+            set(&old, json!({"uid": "nobdy"})),
+            Err(failed("'nobdy' isn't a valid user name"))
+        );
+    }
+
+    #[test]
+    fn words_may_come_as_a_list_and_must_be_words() {
+        let new = set(&watcher(""), json!({"args": ["a b", 5, "it's", ""]})).expect("valid");
+        let program = program::program(&new, 1, &[]).expect("can be run");
+        assert_eq!(program.argv, [&b"x"[..], b"a b", b"5", b"it's", b""]);
+        for (options, expected) in [
+            (json!({"cmd": ""}), "'cmd' is empty"),
+            (json!({"cmd": null}), "'cmd' isn't a string"),
+            (json!({"cmd": "''"}), "'cmd' names no program"),
+            (json!({"cmd": "x 'y"}), "'cmd' has an opening '"),
+            (json!({"args": "x \\"}), "'args' ends in a backslash"),
+            (json!({"args": [["x"]]}), "'args' isn't a string"),
+            (json!({"cmd": "x\0y"}), "'cmd' contains a NUL byte"),
+        ] {
+            let refused = set(&watcher(""), options).expect_err("refused");
+            assert!(refused.is_message && refused.reason.starts_with(expected), "{refused:?}");
+        }
+        assert!(set(&watcher(""), json!({"cmd": "it's", "shell": true})).is_ok());
+    }
+
+    #[test]
+    fn the_main_command_keeps_its_words() {
+        let main = main_command(&[&b"run"[..], b"\xff"]);
+        assert!(
+            set(&main, json!({"cmd": "y"})).expect_err("refused").reason.contains("command line")
+        );
+        let new = set(&main, json!({"graceful_timeout": 1})).expect("valid");
+        assert!(new.argv.is_some() && new.graceful_timeout_ms == 1000);
+    }
+
+    #[test]
+    fn free_options_are_those_of_plugins_and_ones_own() {
+        let old = watcher("other.key = 1\n[plugin:other]\nuse = a.B\n");
+        let new = set(&old, json!({"other.key": 2, "flapping.window": 1.5, "x_mine": true}));
+        let new = new.expect("valid");
+        assert_eq!(shown(&new, "other.key"), json!("2"));
+        assert_eq!(shown(&new, "flapping.window"), json!("1.5"));
+        assert_eq!(shown(&new, "x_mine"), json!("True"));
+        for key in ["other.new", "nope", "check_flapping", "stream_backend", "__name__"] {
+            let expected = format!("unknown key '{key}'");
+            assert_eq!(set(&old, json!({key: 1})), Err(wrong(expected)));
+        }
+    }
+
+    #[test]
+    fn what_is_not_done_yet_is_refused_unless_it_asks_for_nothing() {
+        let old = watcher("stdout_stream.class = StdoutStream\nuse_sockets = True\n");
+        for options in [
+            json!({"use_sockets": true}),
+            json!({"on_demand": 1}),
+            json!({"stdout_stream.class": "FileStream"}),
+            json!({"hooks.before_start": "a.b"}),
+            json!({"depends_on": "other"}),
+        ] {
+            let refused = set(&old, options).expect_err("refused");
+            assert!(!refused.is_message && refused.reason.ends_with("is not supported yet"));
+        }
+        let new = set(&old, json!({"use_sockets": false, "ready": "started"})).expect("valid");
+        assert_eq!(shown(&new, "use_sockets"), json!(false));
+        assert!(set(&old, json!({"stdout_stream.nope": ""})).expect_err("refused").is_message);
+        assert!(set(&old, json!({"hooks.nope": ""})).expect_err("refused").is_message);
+    }
+
+    #[test]
+    fn a_new_watcher_is_as_one_in_a_file() {
+        let files = Files::new(&ACCOUNTS);
+        let options = [("numprocesses".into(), json!(2)), ("rlimit_nofile".into(), json!(512))];
+        let new = added("n", "x", Some(&json!(["y z"])), &options, &files).expect("valid");
+        let text = "[watcher:n]\ncmd = x\nargs = 'y z'\nnumprocesses = 2\nrlimit_nofile = 512\n";
+        assert_eq!(new, *load_text(text, &[]).expect("loads").watchers[0]);
+        let long = "n".repeat(NAME_BYTES_MAX + 1);
+        for (name, cmd) in [("", "x"), (" ", "x"), ("a\nb", "x"), (&long, "x"), ("n", "")] {
+            assert!(added(name, cmd, None, &[], &files).expect_err("refused").is_message);
+        }
+        let long = format!("[watcher:{long}]\ncmd = x\n");
+        assert!(load_text(&long, &[]).expect_err("too long")[0].contains("longer than 255 bytes"));
+    }
+
+    #[test]
+    fn a_limit_can_be_lifted() {
+        let old = watcher("rlimit_nofile = 5\nrlimit_core = 0\n");
+        let new = set(&old, json!({"rlimit_nofile": null, "rlimit_CPU": "9"})).expect("valid");
+        assert_eq!(shown(&new, "rlimit_nofile"), Value::Null);
+        assert_eq!(shown(&new, "rlimit_cpu"), json!(9));
+        assert!(new.rlimits.iter().any(|limit| limit.resource == 7 && limit.value.is_none()));
+        for value in [json!(1.5), json!("x"), json!(""), json!([1])] {
+            let refused = set(&old, json!({"rlimit_nofile": value})).expect_err("refused");
+            assert!(refused.reason.ends_with("rlimit value isn't a valid int"), "{refused:?}");
+        }
+    }
+}

@@ -145,3 +145,82 @@ impl Reading<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::settings::{Config, Place};
+    use crate::config::tests::load_files;
+
+    fn circus(lines: &str) -> Result<Config, Vec<String>> {
+        let text = format!("[circus]\n{lines}");
+        let passwd = "nobody:x:65534:65533::/:\n";
+        load_files(&[("/etc/c.ini", &text), ("/etc/passwd", passwd)], &[("S", "s3cret")])
+    }
+
+    #[test]
+    fn endpoints_become_places() {
+        let text = "endpoint = ipc://run/c.sock\npubsub_endpoint = tcp://eth0:5556\nendpoint_mode = 660\n\
+             endpoint_owner = nobody\ncurve_secret_key = keys/own\ncurve_authorized_keys = /k\n\
+             multicast_endpoint = udp://237.219.251.97:12027\n";
+        let config = circus(text).expect("loads");
+        let endpoints = &config.circus.endpoints;
+        let control = endpoints.control.as_ref().expect("it is there");
+        // As written for display; where it is meant, as in Circus: from the current directory.
+        assert_eq!(&*control.text, "ipc://run/c.sock");
+        assert_eq!(control.place, Place::Ipc("/work/run/c.sock".into()));
+        assert_eq!(endpoints.mode, 0o660);
+        let owner = endpoints.owner.as_ref().expect("it is there");
+        assert_eq!((&*owner.name, owner.uid, owner.gid), ("nobody", 65534, Some(65533)));
+        let keys = endpoints.curve.as_ref().expect("they are there");
+        assert_eq!((&*keys.secret_key, &*keys.authorized_keys), ("/etc/keys/own", "/k"));
+        assert_eq!(endpoints.multicast.as_ref().map(|multicast| multicast.port), Some(12027));
+        assert!(config.unsupported.is_empty() && config.warnings.is_empty(), "{config:?}");
+    }
+
+    #[test]
+    fn nothing_written_means_the_default_places() {
+        let config =
+            circus("endpoint =\npubsub_endpoint =\nmulticast_endpoint =\n").expect("loads");
+        let endpoints = &config.circus.endpoints;
+        assert!(endpoints.control.is_none() && endpoints.multicast.is_none());
+        assert_eq!(endpoints.mode, 0o600);
+        let config = circus("endpoint = tcp://127.0.0.1:5555\nendpoint_mode = 0660\n");
+        assert!(config.expect("loads").warnings[0].contains("ipc://PATH"));
+    }
+
+    #[test]
+    fn what_would_let_anybody_in_or_cannot_be_bound_is_a_mistake() {
+        let long = format!("endpoint = ipc://{}\n", "x".repeat(104));
+        for (lines, expected) in [
+            ("endpoint = tcp://0.0.0.0:5555\n", "`circusctl keygen`"),
+            (
+                "pubsub_endpoint = tcp://eth0:5555\n",
+                "needs curve_secret_key and curve_authorized_keys",
+            ),
+            ("endpoint = tcp://*:5555\ncurve_secret_key = k\n", "needs curve_authorized_keys too"),
+            ("curve_authorized_keys = k\n", "needs curve_secret_key too"),
+            ("endpoint = ipc:///a\npubsub_endpoint = ipc:///a\n", "where `endpoint` is already"),
+            (
+                "endpoint = ipc://a\npubsub_endpoint = ipc:///work/a\n",
+                "where `endpoint` is already",
+            ),
+            ("endpoint_owner = nobdy\n", "did you mean `nobody`?"),
+            ("endpoint_mode = 0999\n", "octal"),
+            ("endpoint = tcp://127.0.0.1:99999\n", "from 1 to 65535"),
+            ("endpoint = inproc://x\n", "is no endpoint"),
+            ("multicast_endpoint = udp://10.0.0.1:1\n", "multicast group"),
+            (&long, "longer than 107 bytes"),
+        ] {
+            let found = circus(lines).expect_err(lines);
+            assert_eq!(found.len(), 1, "{lines}: {found:?}");
+            assert!(found[0].contains(expected), "{lines}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_shows_what_is_written_only() {
+        let lines = "endpoint = tcp://$(circus.env.S):1\nendpoint_owner = $(circus.env.S)\n";
+        let found = circus(lines).expect_err("wrong").concat();
+        assert!(!found.contains("s3cret"), "{found}");
+    }
+}

@@ -41,22 +41,23 @@ pub fn shown_options(settings: &WatcherSettings, directory: &str) -> Shown {
 }
 
 /// The options of `[circus]` that Circus shows, in its order: `control` and `pubsub` are the endpoints
-/// in use. Empty text stands for what there is not.
+/// in use. Circus's web console connects to what is shown for statistics whether there are any, so
+/// that is never empty.
 pub fn shown_circus(settings: &CircusSettings, control: &str, pubsub: &str) -> Shown {
     let value = |name: &str| match options::find(&CIRCUS, name) {
         Some(row) => row.value(settings),
         None => Value::Null,
     };
-    let text = |name: &str| match value(name) {
-        Value::Null => "".into(),
+    let text = |name: &str, default: &str| match value(name) {
+        Value::Null => default.into(),
         value => value,
     };
     let shown = [
         ("endpoint", control.into()),
-        ("stats_endpoint", text("stats_endpoint")),
+        ("stats_endpoint", text("stats_endpoint", "tcp://127.0.0.1:5557")),
         ("pubsub_endpoint", pubsub.into()),
         ("check_delay", value("check_delay").as_f64().into()),
-        ("multicast_endpoint", text("multicast_endpoint")),
+        ("multicast_endpoint", text("multicast_endpoint", "")),
     ];
     let shown = shown.into_iter();
     shown.map(|(name, value)| (name.into(), unless_masked(&settings.masked, name, value))).collect()
