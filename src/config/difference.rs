@@ -105,3 +105,71 @@ fn is_listed(names: &[Box<str>], name: &str) -> bool {
 /// Each of them says itself that the variables may be others.
 const ENVIRONMENT_OPTIONS: [&str; 4] =
     ["env_file", "env_from_files", "virtualenv", "virtualenv_py_ver"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::load_files;
+
+    fn watcher(text: &str, more: &[(&str, &str)]) -> WatcherSettings {
+        let text = format!("[watcher:web]\ncmd = x\n{text}");
+        let files: Vec<_> = [("/etc/c.ini", &*text)].iter().chain(more).copied().collect();
+        (*load_files(&files, &[("HOME", "/h")]).expect("loads").watchers[0]).clone()
+    }
+
+    fn names(old: &WatcherSettings, new: &WatcherSettings) -> Vec<String> {
+        assert_eq!(differences(old, new).len(), differences(new, old).len());
+        differences(old, new).iter().map(|name| name.to_string()).collect()
+    }
+
+    #[test]
+    fn variables_are_one_difference() {
+        let old = watcher("[env]\nA = 1\n", &[]);
+        assert_eq!(names(&old, &watcher("[env]\nA = 2\n[env:web]\nB = 1\n", &[])), ["env"]);
+        assert_eq!(names(&old, &watcher("[env:w*]\nA = 1\n", &[])), [""; 0]);
+        assert_eq!(strongest(&["env".into()]), Change::Reload);
+    }
+
+    #[test]
+    fn a_file_of_variables_with_other_content_is_a_difference() {
+        let file = |content| watcher("env_file = e\n", &[("/etc/e", content)]);
+        assert_eq!(names(&file("A=1"), &file("A=2")), ["env"]);
+        assert_eq!(names(&watcher("", &[]), &file("A=1")), ["env_file"]);
+    }
+
+    #[test]
+    fn a_secret_that_is_no_secret_any_more_is_a_difference() {
+        let secret = watcher("[env]\nA = $(circus.file.s)\n", &[("/etc/s", "1")]);
+        assert_eq!(names(&secret, &watcher("[env]\nA = 1\n", &[])), ["env"]);
+    }
+
+    #[test]
+    fn a_user_that_has_got_another_number_is_a_difference() {
+        let user = |line| watcher("uid = web\n", &[("/etc/passwd", line)]);
+        assert_eq!(names(&user("web:x:1:1::/:\n"), &user("web:x:2:1::/:\n")), ["uid"]);
+    }
+
+    #[test]
+    fn members_of_families_are_named_one_by_one() {
+        let old = watcher("rlimit_core = 1\nrlimit_nofile = 5\nstdout_stream.class = Ring\n", &[]);
+        let new = watcher(
+            "rlimit_core =\nrlimit_cpu = 5\nrlimit_nofile = 5\nstdout_stream.filename = a\n",
+            &[],
+        );
+        let expected =
+            ["rlimit_core", "rlimit_cpu", "stdout_stream.class", "stdout_stream.filename"];
+        assert_eq!(names(&old, &new), expected);
+    }
+
+    #[test]
+    fn the_strongest_change_decides_and_free_options_change_nothing() {
+        let strongest = |names: &[&str]| {
+            strongest(&names.iter().map(|name| Box::from(*name)).collect::<Vec<_>>())
+        };
+        assert_eq!(strongest(&[]), Change::Nothing);
+        assert_eq!(strongest(&["flapping.window", "x_mine", "retry_in"]), Change::Nothing);
+        assert_eq!(strongest(&["graceful_timeout", "x_mine"]), Change::Adjust);
+        assert_eq!(strongest(&["rlimit_core", "numprocesses"]), Change::Reload);
+        assert_eq!(strongest(&["cmd", "stdout_stream.filename"]), Change::Restart);
+    }
+}

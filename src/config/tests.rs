@@ -317,3 +317,43 @@ fn no_text_whatever_makes_it_panic() {
         }
     }
 }
+
+#[test]
+fn no_options_of_a_client_whatever_make_it_panic() {
+    use super::options::WATCHER;
+    use serde_json::{Value, json};
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(0.5),
+        json!(""),
+        json!("x"),
+        json!("***"),
+        json!("'"),
+        json!("$(circus.wid"),
+        json!("é\0"),
+        json!([]),
+        json!([[1], {"a": null}]),
+        json!({}),
+        json!({"class": "x", "é=": "\0", "before_start": "a.b"}),
+    ];
+    let names = WATCHER.iter().flat_map(|row| [row.name.to_owned(), row.name.replace('*', "x")]);
+    let more = ["env", "hooks", "stdout_stream", "retry_in", "", "rlimit_nofile", "stdout_stream."];
+    let base = load_text("[watcher:a]\ncmd = x\n", &[]).expect("loads").watchers.remove(0);
+    let files = Files::new(&[]);
+    for name in names.chain(more.map(str::to_owned)) {
+        for value in &values {
+            let options: [(Box<str>, Value); 1] = [(name.as_str().into(), value.clone())];
+            if let Ok((settings, _)) = super::changed(&base, &options, &files) {
+                let _ = super::program::program(&settings, 1, &[]);
+                let _ = super::shown_options(&settings, "/");
+                let _ = super::differences(&base, &settings);
+            }
+            let _ = super::added(&name, "x", Some(value), &options, &files);
+        }
+    }
+}
