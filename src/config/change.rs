@@ -371,11 +371,20 @@ fn refuse_stream(key: &str, value: &Value) -> Refused {
 }
 
 fn wrong(reason: impl Into<String>) -> Refused {
-    Refused { is_message: true, reason: reason.into() }
+    Refused { is_message: true, reason: cut(reason.into()) }
 }
 
 fn failed(reason: impl Into<String>) -> Refused {
-    Refused { is_message: false, reason: reason.into() }
+    Refused { is_message: false, reason: cut(reason.into()) }
+}
+
+/// What a client has sent need not come back in full.
+fn cut(mut reason: String) -> String {
+    if let Some((end, _)) = reason.char_indices().nth(REASON_CHARACTERS_MAX) {
+        reason.truncate(end);
+        reason.push('…');
+    }
+    reason
 }
 
 /// They decide what the other options are, or have circusd read files for a watcher: that is for
@@ -384,6 +393,7 @@ const FILE_OPTIONS: [&str; 6] =
     ["enabled", "env_file", "env_from_files", "name", "virtualenv", "virtualenv_py_ver"];
 /// They make the words that are executed.
 const COMMAND_OPTIONS: [&str; 4] = ["args", "cmd", "shell", "shell_args"];
+const REASON_CHARACTERS_MAX: usize = 500;
 /// As long as a file's name.
 pub const NAME_BYTES_MAX: usize = 255;
 
@@ -551,6 +561,8 @@ mod tests {
         assert_eq!(shown(&new, "other.key"), json!("2"));
         assert_eq!(shown(&new, "flapping.window"), json!("1.5"));
         assert_eq!(shown(&new, "x_mine"), json!("True"));
+        let long = set(&old, json!({"x".repeat(5000): 1})).expect_err("refused").reason;
+        assert!(long.chars().count() == REASON_CHARACTERS_MAX + 1 && long.ends_with('…'));
         for key in ["other.new", "nope", "check_flapping", "stream_backend", "__name__"] {
             let expected = format!("unknown key '{key}'");
             assert_eq!(set(&old, json!({key: 1})), Err(wrong(expected)));
