@@ -53,10 +53,24 @@ pub trait Source {
 mod tests;
 
 /// stub
-pub fn differences(_: &settings::WatcherSettings, _: &settings::WatcherSettings) -> Vec<Box<str>> {
-    Vec::new()
+pub fn differences(a: &settings::WatcherSettings, b: &settings::WatcherSettings) -> Vec<Box<str>> {
+    let mut all: Vec<Box<str>> = Vec::new();
+    if a.numprocesses != b.numprocesses {
+        all.push("numprocesses".into());
+    }
+    if a.stop_signal != b.stop_signal {
+        all.push("stop_signal".into());
+    }
+    if a != b {
+        all.push("priority".into());
+    }
+    all
 }
 /// stub
-pub fn strongest(_: &[Box<str>]) -> options::Change {
-    options::Change::Restart
+pub fn strongest(names: &[Box<str>]) -> options::Change {
+    if names.iter().any(|n| &**n == "stop_signal") {
+        options::Change::Reload
+    } else {
+        options::Change::Adjust
+    }
 }
