@@ -170,7 +170,7 @@ impl<'a> Given<'a> {
                     Some(signal) => Some(i64::from(signal.number())),
                     None if text.is_empty() => None,
                     None => {
-                        let reason = format!("signal invalid: {} is none", quoted(&text));
+                        let reason = format!("signal invalid: there is no {}", quoted(&text));
                         return Err(Refusal::new(Errno::Message, reason));
                     }
                 },
