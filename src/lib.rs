@@ -2,6 +2,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
+//! | `commands` | bytes of a request → a command; answers and publications → bytes |
 //! | `config` | ini text → settings; the one table of options; what to execute for a process |
 //! | `supervisor` | decides: `handle(event, now)` → actions; slots, watchers, order, stop, reload, reports |
 //! | `sys` | the only unsafe code: spawn, wait, signals, poll, /proc, cgroup readings, terminal |
