@@ -4,7 +4,6 @@
 //! executed. Nothing here does any I/O: files come from a `Source`.
 
 pub mod options;
-pub mod pattern;
 pub mod program;
 pub mod settings;
 

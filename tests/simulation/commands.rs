@@ -207,7 +207,7 @@ impl Clients {
             self.command(Command::Kill { name, pid, signal, grace_ms });
         } else {
             let receivers = Receivers { pid, child: None, children: false, recursive: false };
-            self.command(Command::Signal { name, signal: Signal::HUP, receivers });
+            self.command(Command::Signal { name, signal: Some(Signal::HUP), receivers });
         }
         Some(())
     }
