@@ -221,7 +221,7 @@ fn defaults_are_those_of_the_table_and_of_the_default_section() {
 #[test]
 fn what_is_not_done_yet_is_listed_in_a_few_words() {
     let config = load_text(
-        "[circus]\nendpoint = tcp://127.0.0.1:5555\nstatsd = False\nmulticast_endpoint =\n[socket:web]\nport = 80\n\
+        "[circus]\nendpoint = tcp://127.0.0.1:5555\nhttpd = True\nstatsd = False\nmulticast_endpoint =\n[socket:web]\nport = 80\n\
          [watcher:web]\ncmd = x\nuse_sockets = True\non_demand = False\nstdout_stream.class = FileStream\n\
          stdout_stream.filename = x\nhooks.before_start = a.b\nready = started\n[plugin:p]\nuse = a.B\nfree = $(circus.env.HOME:-x)\n",
         &[],
@@ -229,7 +229,7 @@ fn what_is_not_done_yet_is_listed_in_a_few_words() {
     assert_eq!(
         config.expect("loads").unsupported,
         [
-            "[circus]: endpoint",
+            "[circus]: httpd",
             "[plugin:p]",
             "[socket:web]",
             "watcher web: hooks.before_start, stdout_stream, use_sockets",
