@@ -7,7 +7,6 @@
 
 pub mod endpoint;
 pub mod options;
-pub mod pattern;
 pub mod program;
 pub mod settings;
 

@@ -1,7 +1,8 @@
 //! Stories of whole files: what is true of a configuration when it is loaded.
 
 use super::settings::{Config, Variable};
-use super::{Source, load, pattern};
+use super::{Source, load};
+use crate::pattern;
 use std::collections::BTreeMap;
 
 /// Files in memory.

@@ -68,7 +68,9 @@ impl Supervisor {
             }
             Command::Signal { name, signal, receivers } => {
                 let w = self.find(&name)?;
-                self.signal_command(w, signal, receivers, actions)?;
+                if let Some(signal) = signal {
+                    self.signal_command(w, signal, receivers, actions);
+                }
                 done(asker, actions);
                 Ok(())
             }
@@ -281,11 +283,8 @@ impl Supervisor {
         signal: Signal,
         receivers: Receivers,
         actions: &mut Vec<Action>,
-    ) -> Result<(), Refusal> {
+    ) {
         let Receivers { pid: only, child, children, recursive } = receivers;
-        if child.is_some() && only.is_none() {
-            return Err(Refusal::new(Errno::Command, "childpid needs the pid of its parent too"));
-        }
         for id in self.slot_ids(w) {
             let Some(leader) = self.slot(id).state.leader() else { continue };
             let pid = leader.pid;
@@ -304,7 +303,6 @@ impl Supervisor {
                 self.signal_slot(id, signal, actions);
             }
         }
-        Ok(())
     }
 
     fn remove(
@@ -355,8 +353,7 @@ impl Supervisor {
         let refusal = if self.is_stopping() {
             Some(Refusal::new(Errno::Command, "circusd is stopping"))
         } else if self.watchers.find(&settings.name).is_some() {
-            let reason = format!("{:?} already exist", settings.name).replace('"', "'");
-            Some(Refusal::new(Errno::Command, reason))
+            Some(Refusal::already_there(&settings.name))
         } else if self.watchers.iter().count() >= WATCHERS_MAX {
             let reason = format!("there are {WATCHERS_MAX} watchers, and no more can be added");
             Some(Refusal::new(Errno::Command, reason))

@@ -196,14 +196,24 @@ impl Supervisor {
                 self.configure(asker, circus, &watchers, restart, now, actions);
             }
         }
-        self.advance_touched(now, actions);
-        self.fire_deadlines(now, actions);
-        self.end_pauses(now);
-        self.advance_touched(now, actions);
-        self.start_more(now, actions);
-        self.fill_up(actions);
-        self.finish(now, actions);
+        // One may lead to another: a grace may be nothing, and an operation waited for it.
+        loop {
+            self.fire_deadlines(now, actions);
+            self.end_pauses(now);
+            self.advance_touched(now, actions);
+            self.start_more(now, actions);
+            self.fill_up(actions);
+            self.finish(now, actions);
+            if self.is_settled(now) {
+                break;
+            }
+        }
         self.check_invariants();
+    }
+
+    fn is_settled(&self, now: Moment) -> bool {
+        let is_due = self.next_deadline().is_some_and(|at| at <= now);
+        matches!(self.life, Life::Over) || self.touched.is_empty() && !is_due
     }
 
     /// When `Event::Tick` is needed at the latest, unless something else happens before.

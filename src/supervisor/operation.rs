@@ -115,6 +115,7 @@ impl Supervisor {
     ) {
         self.leave_plan(w, now, actions);
         let watcher = &mut self.watchers[w];
+        watcher.leaving |= kind == Kind::Remove;
         let mut overtaken: Vec<Key> =
             watcher.queued.drain(..).flat_map(|operation| operation.keys).collect();
         let info = self.info_so_far(w);
@@ -123,6 +124,13 @@ impl Supervisor {
             Some(current) if matches!(current.stage, Stage::Stopping) => {
                 match (current.kind, kind) {
                     (Kind::Remove, _) => current.keys.append(&mut keys),
+                    (former, Kind::Remove) => {
+                        if former == Kind::Restart {
+                            overtaken.append(&mut current.keys);
+                        }
+                        current.kind = Kind::Remove;
+                        current.keys.append(&mut keys);
+                    }
                     (Kind::Restart, Kind::Stop) => {
                         overtaken.append(&mut current.keys);
                         current.kind = Kind::Stop;
@@ -243,9 +251,6 @@ impl Supervisor {
         self.watchers[w].current = Some(current);
         let stage = match kind {
             Kind::Stop | Kind::Restart | Kind::Remove => {
-                if kind == Kind::Remove {
-                    self.watchers[w].leaving = true;
-                }
                 self.stop_watcher(w, now, actions);
                 Stage::Stopping
             }
@@ -261,7 +266,9 @@ impl Supervisor {
             },
             Kind::Resize => self.resize(w, now, actions),
             Kind::Start if is_up => {
-                let missing = self.watchers[w].missing_count();
+                let watcher = &mut self.watchers[w];
+                let missing = watcher.missing_count();
+                watcher.sized = watcher.sized.max(watcher.settings.numprocesses);
                 self.grow(w, missing, now, actions)
             }
             Kind::Start => {
@@ -303,8 +310,13 @@ impl Supervisor {
     fn has_taken_over(&mut self, w: u32) -> bool {
         let watcher = &mut self.watchers[w];
         let slots = watcher.unwanted();
-        if let Some(current) = &mut watcher.current {
-            current.stage = Stage::Leaving { slots };
+        let wanted = watcher.wanted_count();
+        let Some(current) = &mut watcher.current else { return false };
+        current.stage = Stage::Leaving { slots };
+        if current.failed && watcher.is_up() {
+            // The old generation stays; it may be of another size than the new one.
+            watcher.sized = wanted;
+            watcher.queued.push_front(Operation { kind: Kind::Resize, keys: Vec::new() });
         }
         true
     }

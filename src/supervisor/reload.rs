@@ -108,13 +108,23 @@ impl Supervisor {
     /// The slot's process is one of those that a reload waits for.
     pub(super) fn is_taking_over(&self, id: SlotId) -> bool {
         let reload = &self.watchers[id.watcher].reload;
-        reload.as_ref().is_some_and(|reload| reload.new.contains(&id.index))
+        // Where nobody can go on in its place, it is tried like any other.
+        reload
+            .as_ref()
+            .is_some_and(|reload| !reload.old.is_empty() && reload.new.contains(&id.index))
     }
 
     /// A process of this slot could not be executed, or ended for good: if it was to take over, it
     /// does not.
     pub(super) fn reload_failed(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
         if !self.is_taking_over(id) {
+            let is_wanted = self.slot(id).wanted;
+            if let Some(reload) = &mut self.watchers[id.watcher].reload
+                && !is_wanted
+            {
+                reload.new.retain(|index| *index != id.index);
+                self.check_reload(id.watcher, now, actions);
+            }
             return;
         }
         let watcher = &mut self.watchers[id.watcher];

@@ -167,7 +167,7 @@ impl Supervisor {
         let watcher = &self.watchers[w];
         let (asked, oneshot) = (watcher.phase == Phase::Stopping, watcher.settings.oneshot);
         if matches!(watcher.phase, Phase::Stopped(_))
-            || watcher.settings.numprocesses == 0 && !asked && !oneshot
+            || watcher.sized == 0 && !asked && !oneshot
             || !watcher.has_ended()
         {
             return;
