@@ -3,6 +3,8 @@
 //!
 //! `parse` and `reply` are pure: no I/O, no clock. Names of watchers are not looked up here.
 
+pub mod json;
+
 mod answer;
 mod command;
 mod publication;
