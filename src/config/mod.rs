@@ -1,14 +1,20 @@
 //! Ini text to settings: everything that knows what a configuration file may say.
 //!
-//! `load` goes from files to a `Config`; `program` from the settings of a watcher to what is
-//! executed. Nothing here does any I/O: files come from a `Source`.
+//! `load` goes from files to a `Config`; `changed` and `added` from a client's options to settings;
+//! `shown_options` back to what clients read; `differences` says what is new in other settings;
+//! `program` goes from the settings of a watcher to what is executed. Nothing here does any I/O:
+//! files come from a `Source`.
 
+pub mod endpoint;
 pub mod options;
 pub mod pattern;
 pub mod program;
 pub mod settings;
 
+mod change;
+mod circus;
 mod dependencies;
+mod difference;
 mod draft;
 mod env_file;
 mod environment;
@@ -20,7 +26,9 @@ mod later;
 mod load;
 mod mistake;
 mod probe;
+mod python;
 mod sections;
+mod show;
 mod signals;
 mod spelling;
 mod users;
@@ -28,8 +36,11 @@ mod value;
 mod watcher;
 mod words;
 
+pub use change::{Refused, added, changed};
+pub use difference::{circus_differences, differences, strongest};
 pub use load::load;
 pub use mistake::Mistake;
+pub use show::{Shown, shown_circus, shown_options};
 pub use watcher::main_command;
 
 /// Where files come from: the library does no I/O itself.
@@ -51,12 +62,3 @@ pub trait Source {
 
 #[cfg(test)]
 mod tests;
-
-/// stub
-pub fn differences(_: &settings::WatcherSettings, _: &settings::WatcherSettings) -> Vec<Box<str>> {
-    Vec::new()
-}
-/// stub
-pub fn strongest(_: &[Box<str>]) -> options::Change {
-    options::Change::Restart
-}
