@@ -6,6 +6,8 @@
 
 pub mod json;
 
+pub mod json;
+
 mod answer;
 mod command;
 mod given;

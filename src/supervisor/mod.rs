@@ -138,11 +138,16 @@ impl Supervisor {
         for settings in watchers {
             last = Some(all.add(Watcher::new(settings, true)));
         }
+        let main = last.filter(|_| mode != Mode::Watchers);
+        if let Some(main) = main {
+            // It is not in the file.
+            all[main].configured = None;
+        }
         Supervisor {
             circus,
             mode,
             watchers: all,
-            main: last.filter(|_| mode != Mode::Watchers),
+            main,
             life: Life::Running,
             plan: StartPlan::default(),
             agenda: Agenda::default(),
@@ -274,6 +279,16 @@ impl Supervisor {
 
     fn new_watcher(&mut self, settings: Rc<WatcherSettings>, is_configured: bool) -> u32 {
         self.watchers.add(Watcher::new(settings, is_configured))
+    }
+
+    /// Section `[circus]`.
+    pub fn circus(&self) -> &CircusSettings {
+        &self.circus
+    }
+
+    /// The name of the main command, if there is one.
+    pub fn main_name(&self) -> Option<&str> {
+        self.main.and_then(|w| self.watchers.get(w)).map(|watcher| &*watcher.settings.name)
     }
 
     /// Everything is being stopped.

@@ -80,6 +80,11 @@ impl Journal {
         }
     }
 
+    /// From now on.
+    pub fn set_level(&mut self, level: LogLevel) {
+        self.level = level;
+    }
+
     /// Note a sentence.
     pub fn say(&mut self, level: LogLevel, text: &str) {
         if level < self.level {
