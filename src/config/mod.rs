@@ -7,6 +7,9 @@ pub mod options;
 pub mod pattern;
 pub mod program;
 pub mod settings;
+pub mod spelling;
+pub mod value;
+pub mod words;
 
 mod dependencies;
 mod draft;
@@ -22,11 +25,8 @@ mod mistake;
 mod probe;
 mod sections;
 mod signals;
-mod spelling;
 mod users;
-mod value;
 mod watcher;
-mod words;
 
 pub use load::load;
 pub use mistake::Mistake;

@@ -5,6 +5,7 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod connect;
 pub mod fds;
 pub mod identity;
 pub mod output;
