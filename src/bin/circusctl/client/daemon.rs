@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 pub struct Daemon<'a> {
     pub endpoint: String,
     keys: Option<Keys>,
-    pub timeout_ms: Option<u64>,
+    timeout_ms: Option<u64>,
     /// Ctrl-C, where it is read from a descriptor.
     interrupts: Option<&'a SignalFd>,
 }
@@ -29,6 +29,13 @@ pub struct Daemon<'a> {
 pub struct Call {
     pub socket: zmq::Socket,
     id: String,
+}
+
+/// How long to wait.
+pub struct Patience {
+    deadline: Option<Instant>,
+    /// The kernel was asked why nobody answers.
+    asked: bool,
 }
 
 impl<'a> Daemon<'a> {
@@ -53,19 +60,12 @@ impl<'a> Daemon<'a> {
     /// Ask, and wait for the answer, whatever it is.
     pub fn reply(&self, command: &str, properties: Vec<(String, Json)>) -> Result<Json, Failure> {
         let call = self.call(command, properties)?;
-        let started = Instant::now();
-        let mut late = Some(LATE);
+        let mut patience = self.patience();
         loop {
-            let left = self.left(started);
-            let patience = late.map_or(left, |late| Some(left.map_or(late, |left| left.min(late))));
-            if self.wait(&call.socket, patience)? {
-                if let Some(reply) = call.take()? {
-                    return Ok(reply);
-                }
-            } else if self.left(started).is_some_and(|left| left.is_zero()) {
-                return Err(self.timed_out());
-            } else if late.take().is_some() {
-                self.diagnose()?;
+            if !self.wait(&call.socket, patience.next())? {
+                self.persist(&mut patience)?;
+            } else if let Some(reply) = call.take()? {
+                return Ok(reply);
             }
         }
     }
@@ -126,7 +126,7 @@ impl<'a> Daemon<'a> {
     }
 
     /// Wait until there is something to read; for ever if there is no limit.
-    pub fn wait(&self, socket: &zmq::Socket, patience: Option<Duration>) -> Result<bool, Failure> {
+    fn wait(&self, socket: &zmq::Socket, patience: Option<Duration>) -> Result<bool, Failure> {
         let mut items = vec![socket.as_poll_item(zmq::POLLIN)];
         self.wait_for(&mut items, patience)?;
         Ok(items[0].is_readable())
@@ -157,13 +157,26 @@ impl<'a> Daemon<'a> {
         Ok(())
     }
 
-    /// What is left of the time.
-    pub fn left(&self, started: Instant) -> Option<Duration> {
-        self.timeout_ms.map(|ms| Duration::from_millis(ms).saturating_sub(started.elapsed()))
+    /// How long to wait for an answer, from now on.
+    pub fn patience(&self) -> Patience {
+        let deadline = self.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+        Patience { deadline, asked: false }
+    }
+
+    /// Nothing has come while we were patient: whether to go on.
+    pub fn persist(&self, patience: &mut Patience) -> Result<(), Failure> {
+        if patience.left().is_some_and(|left| left.is_zero()) {
+            return Err(self.timed_out());
+        }
+        if !patience.asked {
+            patience.asked = true;
+            self.diagnose()?;
+        }
+        Ok(())
     }
 
     /// Why nobody answers, if the kernel knows: nobody is there, or we may not.
-    pub fn diagnose(&self) -> Result<(), Failure> {
+    fn diagnose(&self) -> Result<(), Failure> {
         if let Some(path) = endpoint::path(&self.endpoint) {
             return connect::check(path)
                 .map_err(|error| Failure::Trouble(self.refused(path, error)));
@@ -203,7 +216,7 @@ impl<'a> Daemon<'a> {
     }
 
     /// The time is over.
-    pub fn timed_out(&self) -> Failure {
+    fn timed_out(&self) -> Failure {
         let seconds = self.timeout_ms.unwrap_or(0) as f64 / 1000.0;
         let hint = match self.endpoint.starts_with("tcp://") {
             true if self.keys.is_none() => {
@@ -217,6 +230,18 @@ impl<'a> Daemon<'a> {
              --waiting, give it more time: --timeout 60.{hint}",
             self.endpoint
         ))
+    }
+}
+
+impl Patience {
+    /// Until something must be looked at; `None` is for ever.
+    pub fn next(&self) -> Option<Duration> {
+        let left = self.left();
+        if self.asked { left } else { Some(left.map_or(LATE, |left| left.min(LATE))) }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -277,7 +302,7 @@ fn random_id() -> String {
 }
 
 /// When an answer is late enough to look for the reason.
-pub const LATE: Duration = Duration::from_millis(40);
+const LATE: Duration = Duration::from_millis(40);
 /// What circusd takes.
 const REQUEST_BYTES_MAX: usize = 262_144;
 /// Four times what circusd answers.

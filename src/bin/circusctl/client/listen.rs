@@ -11,7 +11,6 @@ use super::words::{Options, Words};
 use circus::signal::Signal;
 use circus::sys::clock;
 use std::os::fd::AsRawFd;
-use std::time::Instant;
 
 /// How a publication is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,19 +32,17 @@ pub fn run(
         (false, true) => Form::Json,
         (false, false) => Form::Line,
     };
+    let endpoint = match words.value("pubsub") {
+        Some(endpoint) => endpoint.to_string(),
+        None if options.endpoint.is_some() => either(daemon)?,
+        None => publications(daemon, &daemon.ask("globaloptions", pubsub_endpoint())?)?,
+    };
     let socket = daemon.socket(zmq::SUB)?;
     let topics = if words.all().is_empty() { &[String::new()][..] } else { words.all() };
     for topic in topics {
         socket.set_subscribe(topic.as_bytes()).map_err(daemon::ours)?;
     }
-    match words.value("pubsub") {
-        Some(endpoint) => daemon.connect(&socket, endpoint)?,
-        None if options.endpoint.is_some() => connect_either(daemon, &socket)?,
-        None => {
-            let reply = daemon.ask("globaloptions", pubsub_endpoint())?;
-            daemon.connect(&socket, &publications(daemon, &reply)?)?;
-        }
-    }
+    daemon.connect(&socket, &endpoint)?;
     print_all(daemon, &socket, form, output)
 }
 
@@ -93,37 +90,27 @@ fn publications(daemon: &Daemon<'_>, reply: &Json) -> Result<String, Failure> {
 
 /// Circus's `listen` is given the publications' endpoint, all other commands the control endpoint.
 /// Both are tried: a subscriber comes to terms with the one, a dealer with the other.
-fn connect_either(daemon: &Daemon<'_>, socket: &zmq::Socket) -> Result<(), Failure> {
+fn either(daemon: &Daemon<'_>) -> Result<String, Failure> {
     const MONITOR: &str = "inproc://subscriber";
+    let subscriber = daemon.socket(zmq::SUB)?;
     let succeeded = zmq::SocketEvent::HANDSHAKE_SUCCEEDED as i32;
-    socket.monitor(MONITOR, succeeded).map_err(daemon::ours)?;
+    subscriber.monitor(MONITOR, succeeded).map_err(daemon::ours)?;
     let monitor = daemon.socket(zmq::PAIR)?;
     monitor.connect(MONITOR).map_err(daemon::ours)?;
-    daemon.connect(socket, &daemon.endpoint)?;
+    daemon.connect(&subscriber, &daemon.endpoint)?;
     let call = daemon.call("globaloptions", pubsub_endpoint())?;
-    let started = Instant::now();
-    let mut late = Some(daemon::LATE);
+    let mut patience = daemon.patience();
     loop {
         let mut items =
             vec![call.socket.as_poll_item(zmq::POLLIN), monitor.as_poll_item(zmq::POLLIN)];
-        let left = daemon.left(started);
-        let patience = late.map_or(left, |late| Some(left.map_or(late, |left| left.min(late))));
-        daemon.wait_for(&mut items, patience)?;
+        daemon.wait_for(&mut items, patience.next())?;
         if items[1].is_readable() {
-            return Ok(());
+            return Ok(daemon.endpoint.clone());
         }
-        if items[0].is_readable()
-            && let Some(reply) = call.take()?
-        {
-            let endpoint = publications(daemon, &daemon::accepted(reply)?)?;
-            socket.disconnect(&daemon.endpoint).map_err(daemon::ours)?;
-            return daemon.connect(socket, &endpoint);
-        }
-        if daemon.left(started).is_some_and(|left| left.is_zero()) {
-            return Err(daemon.timed_out());
-        }
-        if !items[0].is_readable() && late.take().is_some() {
-            daemon.diagnose()?;
+        if !items[0].is_readable() {
+            daemon.persist(&mut patience)?;
+        } else if let Some(reply) = call.take()? {
+            return publications(daemon, &daemon::accepted(reply)?);
         }
     }
 }
