@@ -6,8 +6,6 @@
 
 pub mod json;
 
-pub mod json;
-
 mod answer;
 mod command;
 mod given;

@@ -9,6 +9,9 @@ pub mod endpoint;
 pub mod options;
 pub mod program;
 pub mod settings;
+pub mod spelling;
+pub mod value;
+pub mod words;
 
 mod change;
 mod circus;
@@ -29,11 +32,8 @@ mod python;
 mod sections;
 mod show;
 mod signals;
-mod spelling;
 mod users;
-mod value;
 mod watcher;
-mod words;
 
 pub use change::{Refused, added, changed};
 pub use difference::{circus_differences, differences, strongest};

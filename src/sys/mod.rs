@@ -5,6 +5,7 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod connect;
 pub mod directory;
 pub mod fds;
 pub mod identity;

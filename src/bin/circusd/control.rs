@@ -10,10 +10,10 @@ use circus::commands::{
     self, Answer, AskedProcess, ChangeKind, Command, Errno, Publication, Refusal, Request,
     Selection, json,
 };
+use circus::config;
 use circus::config::Source;
 use circus::config::options::Change;
 use circus::config::settings::{CircusSettings, Config, Variable};
-use circus::config;
 use circus::moment::Moment;
 use circus::supervisor::{Asker, Event, Names, Next, Report, Running, Supervisor, Ticket};
 use circus::sys::{clock, identity};
@@ -152,7 +152,11 @@ impl Control {
     }
 
     /// Commands that the core knows nothing of.
-    fn own_answer(&mut self, command: &Command, view: &View<'_>) -> Option<Result<Answer, Refusal>> {
+    fn own_answer(
+        &mut self,
+        command: &Command,
+        view: &View<'_>,
+    ) -> Option<Result<Answer, Refusal>> {
         Some(match command {
             Command::Options { name } => view.supervisor.find(name).map(|w| {
                 let settings = view.supervisor.settings(w);
@@ -172,8 +176,9 @@ impl Control {
     }
 
     fn global_options(&self, option: Option<&str>, view: &View<'_>) -> Result<Answer, Refusal> {
-        let Opened { control_text, pubsub_text, .. } = &self.endpoints;
-        let mut all = config::shown_circus(view.supervisor.circus(), control_text, pubsub_text);
+        let Opened { control, pubsub, .. } = &self.endpoints;
+        let circus = view.supervisor.circus();
+        let mut all = config::shown_circus(circus, &control.text, &pubsub.text);
         if let Some(option) = option {
             all.retain(|(name, _)| &**name == option);
             if all.is_empty() {
@@ -220,9 +225,7 @@ impl Control {
             return Err(Refusal::no_process(process, name));
         };
         self.figures_of_one(&mut info, running, view.now);
-        let mut shown = Vec::new();
-        json::push_value(&mut shown, &process.as_sent);
-        Ok(Answer::Members(vec![("process", text(shown)), ("info", text(info))]))
+        Ok(Answer::Members(vec![("process", process.as_sent.clone()), ("info", text(info))]))
     }
 
     fn figures_of_all(&mut self, out: &mut Vec<u8>, all: &[Running], now: Moment) {
@@ -308,14 +311,20 @@ impl Control {
 /// What a client asked for, ready for the core.
 enum Prepared {
     Command(Command),
-    Add { settings: Rc<config::settings::WatcherSettings>, start: bool },
+    Add {
+        settings: Rc<config::settings::WatcherSettings>,
+        start: bool,
+    },
     Change {
         watcher: u32,
         settings: Rc<config::settings::WatcherSettings>,
         options: Vec<Box<str>>,
         change: Change,
     },
-    Configure { config: Config, restart: bool },
+    Configure {
+        config: Config,
+        restart: bool,
+    },
 }
 
 impl Prepared {

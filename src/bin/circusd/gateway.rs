@@ -261,11 +261,9 @@ impl Gateway {
                 Err(broken) => Err(broken),
             };
             match frame {
-                Ok(FromGateway::Request { uid, identity, body }) => requests.push(Incoming {
-                    uid,
-                    identity: identity.into(),
-                    body: body.into(),
-                }),
+                Ok(FromGateway::Request { uid, identity, body }) => {
+                    requests.push(Incoming { uid, identity: identity.into(), body: body.into() })
+                }
                 Ok(FromGateway::Subscribers(count)) => self.subscribers = count,
                 Ok(FromGateway::Note { level, text }) => {
                     note = Some((level_of(level), format!("control gateway: {text}")));
@@ -361,7 +359,6 @@ impl Link {
         }
     }
 }
-
 
 fn level_of(level: u8) -> LogLevel {
     match level {

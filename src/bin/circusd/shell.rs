@@ -106,7 +106,11 @@ impl Shell {
 
     /// Run until all is done. Returns the exit code. When the first processes are on their way
     /// `surprises` are told and `open` lets clients connect, unless they can already.
-    pub fn run(&mut self, surprises: &[String], open: impl FnOnce(&mut Journal) -> Option<Control>) -> u8 {
+    pub fn run(
+        &mut self,
+        surprises: &[String],
+        open: impl FnOnce(&mut Journal) -> Option<Control>,
+    ) -> u8 {
         self.deliver(Event::Begin);
         for text in surprises {
             self.journal.say(LogLevel::Warning, text);
