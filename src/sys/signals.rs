@@ -92,7 +92,26 @@ pub struct SignalFd(OwnedFd);
 impl SignalFd {
     /// Open it; the signals must be blocked.
     pub fn new() -> io::Result<SignalFd> {
-        let mask = ALL;
+        SignalFd::of(ALL)
+    }
+
+    /// Only this signal, which is blocked from now on; for programs that leave the others alone.
+    pub fn only(signal: Signal) -> io::Result<SignalFd> {
+        let mask = 1u64 << (signal.number() - 1);
+        // SAFETY: `mask` is the kernel's own set of 8 bytes.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigprocmask,
+                libc::SIG_BLOCK,
+                &raw const mask,
+                core::ptr::null::<u64>(),
+                8usize,
+            );
+        }
+        SignalFd::of(mask)
+    }
+
+    fn of(mask: u64) -> io::Result<SignalFd> {
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         // SAFETY: `mask` is the kernel's own set of 8 bytes; a returned descriptor is ours.
         unsafe {

@@ -21,3 +21,12 @@ pub fn give_to(pid: Pid) {
 pub fn take_back() {
     let _ = tcsetpgrp(std::io::stdin().as_fd(), getpgrp());
 }
+
+/// How many columns the terminal at standard output has.
+pub fn width() -> Option<u16> {
+    // SAFETY: plain numbers, for which zero is a value.
+    let mut size: libc::winsize = unsafe { core::mem::zeroed() };
+    // SAFETY: `size` is ours to write, and as large as the request says.
+    let result = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0 && size.ws_col > 0).then_some(size.ws_col)
+}

@@ -1,0 +1,105 @@
+//! Values as Python's `str` shows them: what Circus's `options` and `get` print, and what scripts
+//! have learned to read.
+
+use super::json::{Json, float};
+use std::fmt::Write;
+
+/// A value of an option. Nothing is empty; an environment is `NAME=value,NAME=value`, sorted.
+pub fn option(name: &str, value: &Json) -> String {
+    match value {
+        Json::Null => String::new(),
+        Json::Text(text) => text.clone(),
+        Json::Object(members) if name == "env" => {
+            let mut pairs: Vec<String> =
+                members.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
+            pairs.sort();
+            pairs.join(",")
+        }
+        other => plain(other),
+    }
+}
+
+/// As `str` shows it: a text as it is, anything else as the source of it.
+pub fn plain(value: &Json) -> String {
+    match value {
+        Json::Text(text) => text.clone(),
+        other => {
+            let mut out = String::new();
+            write_source(&mut out, other);
+            out
+        }
+    }
+}
+
+fn write_source(out: &mut String, value: &Json) {
+    match value {
+        Json::Null => out.push_str("None"),
+        Json::Bool(true) => out.push_str("True"),
+        Json::Bool(false) => out.push_str("False"),
+        Json::Whole(number) => drop(write!(out, "{number}")),
+        Json::Float(number) => out.push_str(&float(*number)),
+        Json::Text(text) => write_quoted(out, text),
+        Json::List(items) => {
+            out.push('[');
+            for (number, item) in items.iter().enumerate() {
+                out.push_str(if number > 0 { ", " } else { "" });
+                write_source(out, item);
+            }
+            out.push(']');
+        }
+        Json::Object(members) => {
+            out.push('{');
+            for (number, (name, value)) in members.iter().enumerate() {
+                out.push_str(if number > 0 { ", " } else { "" });
+                write_quoted(out, name);
+                out.push_str(": ");
+                write_source(out, value);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// In single quotes, unless only double ones need no backslash.
+fn write_quoted(out: &mut String, text: &str) {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    out.push(quote);
+    for char in text.chars() {
+        match char {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            other if other == quote => {
+                out.push('\\');
+                out.push(other);
+            }
+            other if other.is_control() => drop(write!(out, "\\x{:02x}", u32::from(other))),
+            other => out.push(other),
+        }
+    }
+    out.push(quote);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(name: &str, json: &str) -> String {
+        option(name, &Json::read(json.as_bytes()).expect("JSON"))
+    }
+
+    #[test]
+    fn options_look_as_in_python() {
+        assert_eq!(shown("uid", "null"), "");
+        assert_eq!(shown("respawn", "true"), "True");
+        assert_eq!(shown("graceful_timeout", "30.0"), "30.0");
+        assert_eq!(shown("cmd", "\"sleep 'a' 1\""), "sleep 'a' 1");
+        assert_eq!(shown("env", r#"{"B": "2", "A": "1"}"#), "A=1,B=2");
+        assert_eq!(shown("env", "{}"), "");
+        assert_eq!(
+            shown("stdout_stream_conf", r#"{"a": null, "b": [1, "x'y"]}"#),
+            r#"{'a': None, 'b': [1, "x'y"]}"#
+        );
+    }
+}
