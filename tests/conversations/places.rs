@@ -1,7 +1,9 @@
 //! Where things were when it was recorded, and where they are now.
 
+use crate::differences::SAME;
 use crate::plans::Plan;
 use crate::record;
+use crate::replay::Target;
 use crate::zmtp::DEADLINE;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
@@ -19,7 +21,7 @@ pub struct Places {
 
 impl Places {
     /// For a test in this folder.
-    pub fn new(plan: &Plan, folder: &Path) -> Places {
+    pub fn new(plan: &Plan, target: &Target, folder: &Path) -> Places {
         let ini = record::read(&format!("{}.ini", plan.name));
         let option = |name: &str| {
             let is_it =
