@@ -1,6 +1,7 @@
 //! Commands that only read: answered from what is known, at once, whatever else goes on.
 
-use super::report::{Names, then};
+use super::report::Names;
+use super::sentence::then;
 use super::slot::{Slot, State, Way};
 use super::watcher::{Phase, Watcher, Why};
 use super::{SlotId, Supervisor};
