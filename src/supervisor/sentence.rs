@@ -143,7 +143,7 @@ fn list(pids: &[Pid]) -> String {
     text
 }
 
-pub(super) fn then(next: Next) -> String {
+fn then(next: Next) -> String {
     match next {
         Next::Start { delay_ms: 0 } => "starting again now".to_string(),
         Next::Start { delay_ms } => format!("starting again in {}", seconds(delay_ms)),
