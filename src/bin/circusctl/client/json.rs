@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 pub enum Json {
     Null,
     Bool(bool),
-    Whole(i128),
+    Whole(i64),
     Float(f64),
     Text(String),
     List(Vec<Json>),
@@ -210,11 +210,12 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-        Ok(Json::Whole(number.into()))
+        Ok(Json::Whole(number))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-        Ok(Json::Whole(number.into()))
+        // Nothing that circusd counts is larger.
+        Ok(i64::try_from(number).map_or(Json::Float(number as f64), Json::Whole))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
