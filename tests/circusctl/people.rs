@@ -111,6 +111,26 @@ fn help_and_version_need_no_daemon() {
 }
 
 #[test]
+fn the_page_on_circusctl_lists_every_command() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/circusctl.md");
+    let page = std::fs::read_to_string(path).expect("the page");
+    let world = World::new();
+    let help = world.run(&["--help"]).out;
+    let commands = help.split("\nOptions:").next().expect("commands").lines();
+    let indented = commands.filter_map(|line| line.strip_prefix("  ")).skip(3);
+    let mut count = 0;
+    for line in indented {
+        let (name, summary) = line.split_once(' ').expect("a summary");
+        let help = world.run(&["help", name]).out;
+        let syntax = help.lines().next().expect("a line").trim_start_matches("circusctl ");
+        let row = format!("| `{}` | {} |", syntax.replace('|', "\\|"), summary.trim());
+        assert!(page.contains(&row), "docs/circusctl.md lacks the line\n{row}");
+        count += 1;
+    }
+    assert!(count > 25);
+}
+
+#[test]
 fn a_reply_that_makes_no_sense_is_told() {
     let world = World::new();
     let _daemon = world.daemon(|_| Some(json!({"unexpected": 1})));

@@ -126,6 +126,7 @@ fn a_directory_that_somebody_else_made_is_not_used() {
     let inner = World { folder: world.folder.join("circus") };
     fs::create_dir(&inner.folder).expect("a folder");
     let daemon = inner.daemon(|_| Some(json!({"numwatchers": 3})));
+    fs::set_permissions(&world.folder, Permissions::from_mode(0o1777)).expect("ours");
     std::os::unix::fs::chown(&inner.folder, Some(1234), None).expect("we are root");
     let mut command = world.command(&["numwatchers"]);
     command.env_remove("CIRCUSCTL_ENDPOINT").env("XDG_RUNTIME_DIR", &world.folder);
