@@ -2,10 +2,13 @@
 //!
 //! | room | what is in it |
 //! |---|---|
+//! | `commands` | bytes of a request → a command; answers and publications → bytes |
 //! | `config` | ini text → settings; the one table of options; what to execute for a process |
 //! | `supervisor` | decides: `handle(event, now)` → actions; slots, watchers, order, stop, reload, reports |
+//! | `wire` | frames between circusd and its gateway, as bytes and back |
 //! | `sys` | the only unsafe code: spawn, wait, signals, poll, /proc, cgroup readings, terminal |
-//! | `moment`, `process`, `signal` | plain words that all rooms use |
+//! | `moment`, `pattern`, `process`, `signal` | plain words that all rooms use |
+//! | `bin/circusctl` | what speaks ZeroMQ: the client, and the gateway between clients and circusd |
 //! | `bin/circusd` | acts as PID 1: event loop, log, command line, `--check` |
 //!
 //! How a death becomes a new process: `bin/circusd/shell.rs` reaps it and delivers
@@ -29,7 +32,9 @@
 pub mod commands;
 pub mod config;
 pub mod moment;
+pub mod pattern;
 pub mod process;
 pub mod signal;
 pub mod supervisor;
 pub mod sys;
+pub mod wire;

@@ -1,5 +1,6 @@
 //! What a command came to.
 
+use crate::commands::{AskedProcess, quoted};
 use crate::process::Pid;
 
 /// The numbers of Circus's errors.
@@ -37,6 +38,31 @@ impl Refusal {
     /// A watcher that is not there.
     pub fn not_found(name: &str) -> Refusal {
         Refusal::new(Errno::Message, format!("program {name} not found"))
+    }
+
+    /// A process that a watcher does not have.
+    pub fn no_process(process: &AskedProcess, watcher: &str) -> Refusal {
+        // A text keeps its quotes, as in Circus.
+        let is_text = process.as_sent.starts_with('"');
+        let number = process.pid.to_string();
+        let shown = if is_text { quoted(&number) } else { number };
+        let reason = format!("process {shown} not found in {}", quoted(watcher));
+        Refusal::new(Errno::Message, reason)
+    }
+
+    /// An option that no watcher has.
+    pub fn no_option(name: &str) -> Refusal {
+        Refusal::new(Errno::Message, format!("{} option not found", quoted(name)))
+    }
+
+    /// An option that `[circus]` does not have.
+    pub fn no_global_option(name: &str) -> Refusal {
+        Refusal::new(Errno::Message, format!("{} not an existing option", quoted(name)))
+    }
+
+    /// A watcher that is there already.
+    pub fn already_there(name: &str) -> Refusal {
+        Refusal::new(Errno::Command, format!("{} already exist", quoted(name)))
     }
 }
 
@@ -79,7 +105,7 @@ pub struct Info {
     pub kept: Vec<Pid>,
 }
 
-/// What a command came to; see `reply` for how it is written.
+/// What a command came to; see `write_reply` for how it is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// Done, and nothing to say.
@@ -94,12 +120,22 @@ pub enum Answer {
     Statuses(Vec<(Box<str>, Status)>),
     /// `status NAME`.
     Status(Status),
-    /// `status` with detail.
+    /// `status` with detail, of all or of one.
     Details(Vec<WatcherDetail>),
-    /// `numprocesses`; with the name as sent.
-    Numprocesses { numprocesses: u32, watcher_name: Option<Box<str>> },
-    /// `incr` and `decr`; `singleton` where that is why nothing changed.
-    NewNumprocesses { numprocesses: u32, singleton: bool },
+    /// `numprocesses`.
+    Numprocesses {
+        /// How many.
+        numprocesses: u32,
+        /// Of this watcher; the name as sent.
+        watcher_name: Option<Box<str>>,
+    },
+    /// `incr` and `decr`, waited for; also not waited for where nothing changes.
+    NewNumprocesses {
+        /// How many there should be.
+        numprocesses: u32,
+        /// It can have one process only, so nothing changed.
+        singleton: bool,
+    },
     /// `numwatchers`.
     Numwatchers(u32),
     /// `options`, `get`, `globaloptions`: names and values, in order.
@@ -112,7 +148,7 @@ pub enum Answer {
     Changes(Vec<Change>),
     /// `listsockets`: one object for each socket.
     Sockets(Vec<Vec<(&'static str, serde_json::Value)>>),
-    /// Any further top-level keys, already JSON: `stats`, `dstats`.
+    /// Any further top-level keys, already JSON as `json` writes it: `stats`, `dstats`.
     Members(Vec<(&'static str, Box<str>)>),
 }
 
@@ -176,4 +212,17 @@ pub enum ChangeKind {
     Reloaded,
     /// It is stopped and started.
     Restarted,
+}
+
+impl ChangeKind {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            ChangeKind::Added => "added",
+            ChangeKind::Removed => "removed",
+            ChangeKind::Adjusted => "adjusted",
+            ChangeKind::Reloaded => "reloaded",
+            ChangeKind::Restarted => "restarted",
+        }
+    }
 }

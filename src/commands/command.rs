@@ -1,5 +1,6 @@
 //! What a client may ask for, already parsed and valid.
 
+use crate::commands::Matching;
 use crate::process::Pid;
 use crate::signal::Signal;
 
@@ -16,7 +17,7 @@ pub struct Request {
     pub command: Command,
 }
 
-/// Properties as they came: JSON values by name, in the order of the request.
+/// Properties as they came: JSON values by name, in the order of the request, each name once.
 pub type Properties = Vec<(Box<str>, serde_json::Value)>;
 
 /// A command. Watchers' names are as sent; they are looked up without regard to case.
@@ -24,54 +25,134 @@ pub type Properties = Vec<(Box<str>, serde_json::Value)>;
 pub enum Command {
     /// A new watcher.
     Add {
+        /// Its name; not empty.
         name: Box<str>,
+        /// What its processes execute.
         cmd: Box<str>,
+        /// More arguments: a text, or a list of texts.
         args: Option<serde_json::Value>,
+        /// As for `set`.
         options: Properties,
+        /// Start it at once.
         start: bool,
     },
     /// Fewer processes.
-    Decr { name: Box<str>, nb: u32 },
+    Decr {
+        /// Of this watcher.
+        name: Box<str>,
+        /// How many fewer.
+        nb: u32,
+    },
     /// Figures of circusd itself.
     Dstats,
     /// Some options of a watcher.
-    Get { name: Box<str>, keys: Vec<Box<str>> },
-    /// Options of `[circus]`, or one of them.
-    GlobalOptions { option: Option<Box<str>> },
+    Get {
+        /// Of this watcher.
+        name: Box<str>,
+        /// Which, each once.
+        keys: Vec<Box<str>>,
+    },
+    /// Options of `[circus]`.
+    GlobalOptions {
+        /// Only this one.
+        option: Option<Box<str>>,
+    },
     /// More processes.
-    Incr { name: Box<str>, nb: u32 },
+    Incr {
+        /// Of this watcher.
+        name: Box<str>,
+        /// How many more.
+        nb: u32,
+    },
     /// End processes, with SIGKILL for those that outlast the grace.
-    Kill { name: Box<str>, pid: Option<Pid>, signal: Option<Signal>, grace_ms: Option<u64> },
+    Kill {
+        /// Of this watcher.
+        name: Box<str>,
+        /// Only this one.
+        pid: Option<Pid>,
+        /// Instead of the watcher's stop signal.
+        signal: Option<Signal>,
+        /// Instead of the watcher's `graceful_timeout`.
+        grace_ms: Option<u64>,
+    },
     /// Names of watchers, or pids of one.
-    List { name: Option<Box<str>> },
+    List {
+        /// Of this watcher.
+        name: Option<Box<str>>,
+    },
     /// What sockets there are.
     ListSockets,
-    /// How many processes, of all or of one.
-    Numprocesses { name: Option<Box<str>> },
+    /// How many processes.
+    Numprocesses {
+        /// Of this watcher only.
+        name: Option<Box<str>>,
+    },
     /// How many watchers.
     Numwatchers,
     /// All options of a watcher.
-    Options { name: Box<str> },
+    Options {
+        /// Of this watcher.
+        name: Box<str>,
+    },
     /// Stop everything and end.
     Quit,
     /// Replace processes by new ones.
-    Reload { name: Option<Box<str>>, graceful: bool, sequential: bool },
-    /// Read the configuration again and change what has changed; or only say what that would be.
-    ReloadConfig { dry_run: bool },
+    Reload {
+        /// Of this watcher only.
+        name: Option<Box<str>>,
+        /// Not by a stop and a start.
+        graceful: bool,
+        /// One process after the other.
+        sequential: bool,
+    },
+    /// Read the configuration again and change what has changed.
+    ReloadConfig {
+        /// Only say what that would be.
+        dry_run: bool,
+    },
     /// Stop, then start. Of all watchers: with the configuration read again.
     Restart(Selection),
-    /// Forget a watcher; `nostop` leaves its processes alone.
-    Rm { name: Box<str>, nostop: bool },
+    /// Forget a watcher.
+    Rm {
+        /// This one.
+        name: Box<str>,
+        /// Leave its processes alone.
+        nostop: bool,
+    },
     /// Change options of a watcher.
-    Set { name: Box<str>, options: Properties },
+    Set {
+        /// Of this watcher.
+        name: Box<str>,
+        /// Which, and to what.
+        options: Properties,
+    },
     /// Send a signal.
-    Signal { name: Box<str>, signal: Signal, receivers: Receivers },
+    Signal {
+        /// To processes of this watcher.
+        name: Box<str>,
+        /// `None` is 0, which is never sent: the client only asks whether it could be.
+        signal: Option<Signal>,
+        /// To whom exactly.
+        receivers: Receivers,
+    },
     /// Start.
     Start(Selection),
     /// Figures of processes.
-    Stats { name: Option<Box<str>>, process: Option<Pid>, extended: bool },
-    /// States of watchers; `detail` adds what a person wants to know.
-    Status { name: Option<Box<str>>, detail: bool },
+    Stats {
+        /// Of this watcher only.
+        name: Option<Box<str>>,
+        /// Of this process only; never without a name.
+        process: Option<AskedProcess>,
+        /// With what the hook `extended_stats` adds.
+        extended: bool,
+    },
+    /// States of watchers.
+    Status {
+        /// Of this watcher only.
+        name: Option<Box<str>>,
+        /// With what a person wants to know.
+        detail: bool,
+    },
     /// Stop.
     Stop(Selection),
 }
@@ -114,18 +195,12 @@ pub enum Selection {
     /// All of them.
     All,
     /// Those whose names match.
-    Matching { pattern: Box<str>, matching: Matching },
-}
-
-/// How a name is compared with a pattern; always without regard to case.
-#[derive(Debug, Clone)]
-pub enum Matching {
-    /// Equal.
-    Simple,
-    /// A shell pattern, of the whole name.
-    Glob,
-    /// A regular expression, from the name's beginning.
-    Regex(regex_lite::Regex),
+    Matching {
+        /// As sent.
+        pattern: Box<str>,
+        /// How names are compared with it.
+        matching: Matching,
+    },
 }
 
 /// Whom a signal is for.
@@ -133,10 +208,20 @@ pub enum Matching {
 pub struct Receivers {
     /// This process of the watcher; all of them otherwise.
     pub pid: Option<Pid>,
-    /// This direct child of `pid`, not `pid` itself.
+    /// This direct child of `pid`, not `pid` itself. Without `pid`: of whichever process of the
+    /// watcher it is a child of.
     pub child: Option<Pid>,
-    /// All direct children, not the process itself.
+    /// All direct children, not the process itself. Means nothing if `child` is given.
     pub children: bool,
-    /// The process and all its descendants.
+    /// The process and all its descendants. Means nothing if one of the others is given.
     pub recursive: bool,
+}
+
+/// A process that figures are wanted of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedProcess {
+    /// Which one.
+    pub pid: Pid,
+    /// The same as JSON text as the client wrote it: the reply repeats it.
+    pub as_sent: Box<str>,
 }

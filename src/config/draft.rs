@@ -68,6 +68,27 @@ impl Draft {
         draft.respawn = None;
         draft
     }
+
+    /// The settings changed as if the file that they came from were read again.
+    pub fn of(settings: &WatcherSettings) -> Draft {
+        let written = settings.respawn != default_respawn(settings.oneshot);
+        Draft {
+            respawn: written.then_some(settings.respawn),
+            copy_env: settings.environment.inherit,
+            env_from_files: settings.environment.from_files,
+            settings: settings.clone(),
+            ..Draft::default()
+        }
+    }
+
+    /// What is started again.
+    pub fn respawn(&self) -> Respawn {
+        self.respawn.unwrap_or(default_respawn(self.settings.oneshot))
+    }
+}
+
+fn default_respawn(oneshot: bool) -> Respawn {
+    if oneshot { Respawn::Never } else { Respawn::Always }
 }
 
 /// Everything off or empty.
@@ -120,5 +141,6 @@ fn blank() -> WatcherSettings {
         argv: None,
         masked: Box::default(),
         free: Box::default(),
+        kept: Box::default(),
     }
 }

@@ -4,7 +4,8 @@
 use crate::config::expand::{Layer, content_of, joined};
 use crate::config::settings::{EnvironmentSettings, Variable};
 use crate::config::value::items;
-use crate::config::{Source, env_file, pattern};
+use crate::config::{Source, env_file};
+use crate::pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 

@@ -13,6 +13,11 @@ pub fn resource(name: &str) -> Option<u32> {
     RESOURCES.iter().position(|known| *known == name).map(|number| number as u32)
 }
 
+/// The name of a resource, in lower case.
+pub fn resource_name(resource: u32) -> Option<&'static str> {
+    RESOURCES.get(resource as usize).copied()
+}
+
 /// All names of resources, in lower case.
 pub fn resource_names() -> impl Iterator<Item = &'static str> {
     RESOURCES.iter().copied()
@@ -51,6 +56,14 @@ pub fn capabilities(text: &str) -> Result<u64, String> {
         0 => Err("is empty; write names such as CAP_CHOWN, or none".to_owned()),
         set => Ok(set),
     }
+}
+
+/// The names of a bit set of capabilities, or `none`.
+pub fn capability_names(set: u64) -> String {
+    let names = CAPABILITIES.iter().zip(0..).filter(|(_, bit)| set >> bit & 1 == 1);
+    let names: Vec<String> =
+        names.map(|(name, _)| format!("CAP_{}", name.to_ascii_uppercase())).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// By `RLIMIT_` number, the same on every architecture we build for.
@@ -127,6 +140,9 @@ mod tests {
         assert_eq!(capabilities("CAP_NET_BIND_SERVICE, CHOWN"), Ok(1 << 10 | 1));
         assert_eq!(capabilities("checkpoint_restore"), Ok(1 << 40));
         assert_eq!(capabilities("none"), Ok(0));
+        for set in [0, 1, 1 << 10 | 1, 1 << 40] {
+            assert_eq!(capabilities(&capability_names(set)), Ok(set));
+        }
         assert!(capabilities("").is_err());
         assert!(capabilities("net_bind_servce").expect_err("wrong").contains("`net_bind_service`"));
     }

@@ -1,6 +1,13 @@
 //! What the files ask for that this version does not do yet, said in as few words as possible.
 
+use crate::config::value::flag;
 use std::collections::BTreeMap;
+
+/// The value asks for something, and for something else than the default.
+pub fn is_wanted(text: &str, default: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text != default && flag(text) != Ok(false)
+}
 
 /// Collects it.
 #[derive(Debug, Default)]

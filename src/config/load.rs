@@ -5,7 +5,7 @@ use crate::config::expand::{Layer, Scope, joined};
 use crate::config::ini::{Document, Entry, Section};
 use crate::config::later::Later;
 use crate::config::mistake::{Mistake, Mistakes, Position, shortened};
-use crate::config::options::{self, CIRCUS, PLUGIN, Row, SOCKET, Support, WATCHER};
+use crate::config::options::{self, PLUGIN, Row, SOCKET, WATCHER};
 use crate::config::settings::{CircusSettings, Config, Variable};
 use crate::config::users::Users;
 use crate::config::value::flag;
@@ -236,12 +236,6 @@ impl<'a> Reading<'a> {
         key.split_once('.').is_some_and(|(prefix, _)| self.free_prefixes.contains(prefix))
     }
 
-    /// The value asks for something, and for something else than the default.
-    pub fn is_wanted(&self, text: &str, default: &str) -> bool {
-        let text = text.trim();
-        !text.is_empty() && text != default && flag(text) != Ok(false)
-    }
-
     /// Notes something that will surprise.
     pub fn warn(&mut self, entry: &Entry, text: &str) {
         self.warnings.push(format!("{}:{}: {}: {text}", entry.at.file, entry.at.line, entry.key));
@@ -255,11 +249,10 @@ impl<'a> Reading<'a> {
         let defaults: Vec<&Entry> =
             defaults.into_iter().flat_map(|section| &section.entries).collect();
         self.check_defaults(&defaults);
-        let mut circus = CircusSettings::default();
-        if let Some(section) = document.section("circus").filter(|section| self.is_enabled(section))
-        {
-            self.circus(section, &mut circus);
-        }
+        let circus = match document.section("circus") {
+            Some(section) if self.is_enabled(section) => self.circus(section),
+            Some(_) | None => CircusSettings::default(),
+        };
         let sockets = self.sockets(document, &defaults);
         self.plugins(document, &defaults);
         let watchers = self.watchers(document, &defaults, &sockets);
@@ -319,17 +312,6 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn circus(&mut self, section: &Section, settings: &mut CircusSettings) {
-        for entry in &section.entries {
-            if let Some((row, text)) = self.row(&CIRCUS, "[circus]", entry, settings)
-                && row.support == Support::Later
-                && self.is_wanted(&text, row.default)
-            {
-                self.later.circus(row.name);
-            }
-        }
-    }
-
     /// The value of an entry that sees circusd's environment and `[env]`.
     pub fn expanded(&mut self, entry: &Entry) -> Option<Value> {
         let scope = Scope {
@@ -343,13 +325,13 @@ impl<'a> Reading<'a> {
     }
 
     /// Checks an entry of a section of which all options are known.
-    pub fn row<T>(
+    pub fn row<T, S>(
         &mut self,
-        table: &'static [Row<T>],
+        table: &'static [Row<T, S>],
         section: &str,
         entry: &Entry,
         to: &mut T,
-    ) -> Option<(&'static Row<T>, String)> {
+    ) -> Option<(&'static Row<T, S>, Value)> {
         if entry.key.starts_with("x_") {
             return None;
         }
@@ -364,7 +346,7 @@ impl<'a> Reading<'a> {
         if let Err(reason) = (row.parse)(to, &value.text) {
             self.mistakes.wrong_value(entry, &reason);
         }
-        Some((row, value.text))
+        Some((row, value))
     }
 }
 

@@ -1,17 +1,22 @@
 //! Ini text to settings: everything that knows what a configuration file may say.
 //!
-//! `load` goes from files to a `Config`; `program` from the settings of a watcher to what is
-//! executed. Nothing here does any I/O: files come from a `Source`.
+//! `load` goes from files to a `Config`; `changed` and `added` from a client's options to settings;
+//! `shown_options` back to what clients read; `differences` says what is new in other settings;
+//! `program` goes from the settings of a watcher to what is executed. Nothing here does any I/O:
+//! files come from a `Source`.
 
+pub mod endpoint;
 pub mod options;
-pub mod pattern;
 pub mod program;
 pub mod settings;
 pub mod spelling;
 pub mod value;
 pub mod words;
 
+mod change;
+mod circus;
 mod dependencies;
+mod difference;
 mod draft;
 mod env_file;
 mod environment;
@@ -23,13 +28,18 @@ mod later;
 mod load;
 mod mistake;
 mod probe;
+mod python;
 mod sections;
+mod show;
 mod signals;
 mod users;
 mod watcher;
 
+pub use change::{Refused, added, changed};
+pub use difference::{circus_differences, differences, strongest};
 pub use load::load;
 pub use mistake::Mistake;
+pub use show::{Shown, shown_circus, shown_options};
 pub use watcher::main_command;
 
 /// Where files come from: the library does no I/O itself.

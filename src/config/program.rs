@@ -2,9 +2,9 @@
 //! Pure: nothing is looked up, so a missing file is found out by the one who executes.
 
 use crate::config::expand::{Piece, pieces};
-use crate::config::kernel;
-use crate::config::settings::{Limit, Respawn, Variable, WatcherSettings};
-use crate::config::words;
+use crate::config::options::{self, WATCHER};
+use crate::config::settings::{Variable, WatcherSettings};
+use crate::config::{kernel, python, words};
 use std::collections::BTreeMap;
 
 /// What to execute.
@@ -48,18 +48,36 @@ pub fn program(
     })
 }
 
+/// What cannot be made words of, or names no program: option, and the end of a sentence.
+pub fn wrong_words(settings: &WatcherSettings) -> Vec<(&'static str, String)> {
+    let shell_args = settings.shell_args.as_deref().unwrap_or_default();
+    let mut wrong = Vec::new();
+    for (option, text) in
+        [("cmd", &*settings.cmd), ("args", &*settings.args), ("shell_args", shell_args)]
+    {
+        if settings.shell && option != "shell_args" {
+            continue;
+        }
+        match words::split(text.as_bytes()) {
+            Err(reason) => wrong.push((option, reason.to_string())),
+            Ok(words) if option == "cmd" && words.first().is_none_or(Vec::is_empty) => {
+                wrong.push((option, "names no program".to_owned()));
+            }
+            Ok(_) => {}
+        }
+    }
+    wrong
+}
+
 /// A name after `circus.` that is replaced when a process starts; in lower case.
 pub fn is_spawn_variable(name: &str) -> bool {
     let of = |prefix| name.strip_prefix(prefix).is_some_and(|rest: &str| !rest.is_empty());
-    name == "wid"
-        || of("sockets.")
-        || of("rlimits.")
-        || VALUES.iter().any(|(known, _)| *known == name)
+    name == "wid" || of("sockets.") || of("rlimits.") || VALUES.contains(&name)
 }
 
 /// All of them that have fixed names.
 pub fn spawn_variables() -> impl Iterator<Item = &'static str> {
-    std::iter::once("wid").chain(VALUES.iter().map(|(name, _)| *name))
+    std::iter::once("wid").chain(VALUES)
 }
 
 type Environment<'a> = BTreeMap<&'a [u8], &'a [u8]>;
@@ -144,8 +162,13 @@ fn value(
         let limit = settings.rlimits.iter().find(|limit| limit.resource == number)?;
         return Some(limit.value.map_or("-1".to_owned(), |value| value.to_string()).into_bytes());
     }
-    let (_, show) = VALUES.iter().find(|(known, _)| *known == folded)?;
-    Some(show(settings).into_bytes())
+    let name = VALUES.iter().find(|known| **known == folded)?;
+    let value = options::find(&WATCHER, name)?.value(settings);
+    // Circus shows where it is itself; a dot means the same to the process.
+    if *name == "working_dir" && value.is_null() {
+        return Some(b".".to_vec());
+    }
+    Some(python::text(&value).into_bytes())
 }
 
 /// The variable of exactly this name, else of this name in another case, as Circus has it.
@@ -171,59 +194,33 @@ fn candidates(file: &[u8], path: Option<&[u8]>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn shown(value: &Option<Box<str>>) -> String {
-    value.as_deref().unwrap_or("None").to_owned()
-}
-
-fn flag(value: bool) -> String {
-    if value { "True" } else { "False" }.to_owned()
-}
-
-fn seconds(milliseconds: u64) -> String {
-    (milliseconds as f64 / 1000.0).to_string()
-}
-
-fn limit(limit: Limit) -> String {
-    match limit {
-        Limit::AtMost(number) => number.to_string(),
-        Limit::Never => "-1".to_owned(),
-    }
-}
-
-fn number(value: Option<u32>) -> String {
-    value.map_or("None".to_owned(), |number| number.to_string())
-}
-
-type Show = fn(&WatcherSettings) -> String;
-
-/// Options whose values can be used in a command, written as Circus writes them.
-const VALUES: [(&str, Show); 25] = [
-    ("args", |settings| settings.args.to_string()),
-    ("autostart", |settings| flag(settings.autostart)),
-    ("close_child_stderr", |settings| flag(settings.close_child_stderr)),
-    ("close_child_stdin", |settings| flag(settings.close_child_stdin)),
-    ("close_child_stdout", |settings| flag(settings.close_child_stdout)),
-    ("cmd", |settings| settings.cmd.to_string()),
-    ("copy_env", |settings| flag(settings.environment.inherit)),
-    ("executable", |settings| shown(&settings.executable)),
-    ("gid", |settings| number(settings.identity.as_ref().and_then(|identity| identity.gid))),
-    ("graceful_timeout", |settings| seconds(settings.graceful_timeout_ms)),
-    ("max_age", |settings| seconds(settings.max_age_ms)),
-    ("max_age_variance", |settings| seconds(settings.max_age_variance_ms)),
-    ("max_retry", |settings| limit(settings.max_retry)),
-    ("name", |settings| settings.name.to_string()),
-    ("numprocesses", |settings| settings.numprocesses.to_string()),
-    ("priority", |settings| settings.priority.to_string()),
-    ("respawn", |settings| flag(settings.respawn != Respawn::Never)),
-    ("shell", |settings| flag(settings.shell)),
-    ("shell_args", |settings| shown(&settings.shell_args)),
-    ("singleton", |settings| flag(settings.singleton)),
-    ("stop_children", |settings| flag(settings.stop_children)),
-    ("stop_signal", |settings| settings.stop_signal.number().to_string()),
-    ("uid", |settings| number(settings.identity.as_ref().and_then(|identity| identity.uid))),
-    ("warmup_delay", |settings| seconds(settings.warmup_delay_ms)),
-    // Circus shows where it is itself; a dot means the same to the process.
-    ("working_dir", |settings| settings.working_dir.as_deref().unwrap_or(".").to_owned()),
+/// Options whose values can be used in a command.
+const VALUES: [&str; 25] = [
+    "args",
+    "autostart",
+    "close_child_stderr",
+    "close_child_stdin",
+    "close_child_stdout",
+    "cmd",
+    "copy_env",
+    "executable",
+    "gid",
+    "graceful_timeout",
+    "max_age",
+    "max_age_variance",
+    "max_retry",
+    "name",
+    "numprocesses",
+    "priority",
+    "respawn",
+    "shell",
+    "shell_args",
+    "singleton",
+    "stop_children",
+    "stop_signal",
+    "uid",
+    "warmup_delay",
+    "working_dir",
 ];
 
 #[cfg(test)]

@@ -54,10 +54,11 @@ impl<'a> Reading<'a> {
             for entry in with_defaults(section, defaults, known) {
                 if options::find(&PLUGIN, &entry.key).is_none() {
                     self.expanded(entry);
-                } else if let Some((row, text)) = self.row(&PLUGIN, "[plugin:NAME]", entry, &mut ())
+                } else if let Some((row, value)) =
+                    self.row(&PLUGIN, "[plugin:NAME]", entry, &mut ())
                     && row.name == "use"
                 {
-                    class = text;
+                    class = value.text;
                 }
             }
             if class.trim().is_empty() {

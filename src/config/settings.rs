@@ -4,7 +4,9 @@
 //! There is one `WatcherSettings` for each watcher and there may be thousands, so it is kept
 //! small: boxed text, durations in milliseconds, and one shared environment where it is equal.
 
+use crate::config::options::Keeps;
 use crate::signal::Signal;
+use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 /// One variable of an environment: name and value, byte-exact.
@@ -42,6 +44,111 @@ pub struct CircusSettings {
     pub shutdown_timeout_ms: Option<u64>,
     /// End when no process is left and none will be started again.
     pub exit_when_done: bool,
+    /// Where clients connect.
+    pub endpoints: Box<EndpointSettings>,
+    /// Texts of options that have no field here.
+    pub kept: Box<[(Box<str>, Box<str>)]>,
+    /// Names of options whose values come from files and are shown as `***`.
+    pub masked: Box<[Box<str>]>,
+}
+
+/// Where clients connect, and who may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointSettings {
+    /// For commands; the default place if there is none.
+    pub control: Option<Endpoint>,
+    /// For publications; the default place if there is none.
+    pub pubsub: Option<Endpoint>,
+    /// Permissions of the sockets of ipc endpoints.
+    pub mode: u32,
+    /// Who owns the sockets of ipc endpoints; circusd's user if nobody is named.
+    pub owner: Option<EndpointOwner>,
+    /// Where circusd can be discovered.
+    pub multicast: Option<Multicast>,
+    /// Keys for tcp; there is always one for an endpoint that other machines can reach.
+    pub curve: Option<CurveFiles>,
+}
+
+impl Default for EndpointSettings {
+    fn default() -> EndpointSettings {
+        EndpointSettings {
+            control: None,
+            pubsub: None,
+            mode: 0o600,
+            owner: None,
+            multicast: None,
+            curve: None,
+        }
+    }
+}
+
+/// The address of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// As it is written.
+    pub text: Box<str>,
+    /// What it means.
+    pub place: Place,
+}
+
+/// Where an endpoint is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The path of a unix socket; absolute in the settings of `[circus]`.
+    Ipc(Box<str>),
+    /// A port of this machine.
+    Tcp {
+        /// On which of its addresses.
+        host: Host,
+        /// From 1.
+        port: u16,
+    },
+}
+
+/// An address of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// A number; unspecified for every one of them.
+    Address(IpAddr),
+    /// Whatever number this network interface has.
+    Interface(Box<str>),
+}
+
+/// `udp://GROUP:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multicast {
+    /// As it is written.
+    pub text: Box<str>,
+    /// A multicast group.
+    pub group: Ipv4Addr,
+    /// From 1.
+    pub port: u16,
+}
+
+/// Option `endpoint_owner`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointOwner {
+    /// As it is written: name or number.
+    pub name: Box<str>,
+    /// The user.
+    pub uid: u32,
+    /// Its primary group, if it has an entry.
+    pub gid: Option<u32>,
+}
+
+/// Files of the keys of tcp endpoints, their paths relative to nothing but the current directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurveFiles {
+    /// Our own secret key.
+    pub secret_key: Box<str>,
+    /// The public keys of those who may connect.
+    pub authorized_keys: Box<str>,
+}
+
+impl Keeps for CircusSettings {
+    fn kept(&self) -> &[(Box<str>, Box<str>)] {
+        &self.kept
+    }
 }
 
 /// Levels of the log, least urgent first, as Circus names them.
@@ -57,6 +164,19 @@ pub enum LogLevel {
     Error,
     /// What ends the program.
     Critical,
+}
+
+impl LogLevel {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warning => "warning",
+            LogLevel::Error => "error",
+            LogLevel::Critical => "critical",
+        }
+    }
 }
 
 /// Option `respawn`.
@@ -221,4 +341,12 @@ pub struct WatcherSettings {
     pub masked: Box<[Box<str>]>,
     /// Options that Circus leaves free, such as `flapping.attempts`.
     pub free: Box<[(Box<str>, Box<str>)]>,
+    /// Texts of options that have no field here.
+    pub kept: Box<[(Box<str>, Box<str>)]>,
+}
+
+impl Keeps for WatcherSettings {
+    fn kept(&self) -> &[(Box<str>, Box<str>)] {
+        &self.kept
+    }
 }

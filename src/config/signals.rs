@@ -42,6 +42,24 @@ pub fn success_codes(text: &str) -> Result<Box<[SuccessCode]>, String> {
     Ok(codes.into())
 }
 
+/// As `success_codes` understands it.
+pub fn success_codes_text(codes: &[SuccessCode]) -> String {
+    let shown = codes.iter().map(|code| match code {
+        SuccessCode::Code(code) => code.to_string(),
+        SuccessCode::Killed(signal) => signal.to_string(),
+    });
+    shown.collect::<Vec<String>>().join(", ")
+}
+
+/// As `forwarded` understands it.
+pub fn forwarded_text(list: &[ForwardedSignal]) -> String {
+    let shown = list.iter().map(|forwarded| match forwarded {
+        ForwardedSignal { received, sent } if received == sent => received.to_string(),
+        ForwardedSignal { received, sent } => format!("{received}>{sent}"),
+    });
+    shown.collect::<Vec<String>>().join(", ")
+}
+
 /// `USR1, HUP>USR2`.
 pub fn forwarded(text: &str) -> Result<Box<[ForwardedSignal]>, String> {
     let mut list: Vec<ForwardedSignal> = Vec::new();
@@ -87,6 +105,7 @@ mod tests {
             &*codes,
             [SuccessCode::Code(0), SuccessCode::Code(3), SuccessCode::Killed(Signal::TERM)]
         );
+        assert_eq!(success_codes(&success_codes_text(&codes)), Ok(codes));
         assert!(success_codes("256").is_err() && success_codes("").is_err());
     }
 
@@ -94,6 +113,7 @@ mod tests {
     fn signals_that_stop_circusd_are_not_forwarded() {
         let list = forwarded("USR1, HUP>USR2").expect("valid");
         assert_eq!(list[1], ForwardedSignal { received: Signal::HUP, sent: Signal::USR2 });
+        assert_eq!(forwarded(&forwarded_text(&list)), Ok(list));
         for text in ["TERM", "SIGINT", "quit", "KILL", "STOP"] {
             assert!(forwarded(text).expect_err("refused").contains("stop_signal"), "{text}");
         }

@@ -1,7 +1,8 @@
 //! Stories of whole files: what is true of a configuration when it is loaded.
 
 use super::settings::{Config, Variable};
-use super::{Source, load, pattern};
+use super::{Source, load};
+use crate::pattern;
 use std::collections::BTreeMap;
 
 /// Files in memory.
@@ -220,7 +221,7 @@ fn defaults_are_those_of_the_table_and_of_the_default_section() {
 #[test]
 fn what_is_not_done_yet_is_listed_in_a_few_words() {
     let config = load_text(
-        "[circus]\nendpoint = tcp://127.0.0.1:5555\nstatsd = False\nmulticast_endpoint =\n[socket:web]\nport = 80\n\
+        "[circus]\nendpoint = tcp://127.0.0.1:5555\nhttpd = True\nstatsd = False\nmulticast_endpoint =\n[socket:web]\nport = 80\n\
          [watcher:web]\ncmd = x\nuse_sockets = True\non_demand = False\nstdout_stream.class = FileStream\n\
          stdout_stream.filename = x\nhooks.before_start = a.b\nready = started\n[plugin:p]\nuse = a.B\nfree = $(circus.env.HOME:-x)\n",
         &[],
@@ -228,7 +229,7 @@ fn what_is_not_done_yet_is_listed_in_a_few_words() {
     assert_eq!(
         config.expect("loads").unsupported,
         [
-            "[circus]: endpoint",
+            "[circus]: httpd",
             "[plugin:p]",
             "[socket:web]",
             "watcher web: hooks.before_start, stdout_stream, use_sockets",
@@ -314,6 +315,46 @@ fn no_text_whatever_makes_it_panic() {
             for watcher in &config.watchers {
                 let _ = super::program::program(watcher, 1, &[]);
             }
+        }
+    }
+}
+
+#[test]
+fn no_options_of_a_client_whatever_make_it_panic() {
+    use super::options::WATCHER;
+    use serde_json::{Value, json};
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(0.5),
+        json!(""),
+        json!("x"),
+        json!("***"),
+        json!("'"),
+        json!("$(circus.wid"),
+        json!("é\0"),
+        json!([]),
+        json!([[1], {"a": null}]),
+        json!({}),
+        json!({"class": "x", "é=": "\0", "before_start": "a.b"}),
+    ];
+    let names = WATCHER.iter().flat_map(|row| [row.name.to_owned(), row.name.replace('*', "x")]);
+    let more = ["env", "hooks", "stdout_stream", "retry_in", "", "rlimit_nofile", "stdout_stream."];
+    let base = load_text("[watcher:a]\ncmd = x\n", &[]).expect("loads").watchers.remove(0);
+    let files = Files::new(&[]);
+    for name in names.chain(more.map(str::to_owned)) {
+        for value in &values {
+            let options: [(Box<str>, Value); 1] = [(name.as_str().into(), value.clone())];
+            if let Ok((settings, _)) = super::changed(&base, &options, &files) {
+                let _ = super::program::program(&settings, 1, &[]);
+                let _ = super::shown_options(&settings, "/");
+                let _ = super::differences(&base, &settings);
+            }
+            let _ = super::added(&name, "x", Some(value), &options, &files);
         }
     }
 }

@@ -1,14 +1,16 @@
 //! A section `[watcher:NAME]` becomes `WatcherSettings`.
 
+use crate::config::change::NAME_BYTES_MAX;
 use crate::config::draft::Draft;
 use crate::config::environment::Recipe;
 use crate::config::expand::{Layer, Scope};
 use crate::config::ini::{Entry, Section};
+use crate::config::later::is_wanted;
 use crate::config::load::Reading;
 use crate::config::mistake::Position;
 use crate::config::options::{self, STREAM, StreamDraft, Support, WATCHER};
 use crate::config::settings::{ResourceLimit, Respawn, WatcherSettings};
-use crate::config::{hooks, kernel, program, spelling, words};
+use crate::config::{hooks, kernel, program, spelling};
 use std::rc::Rc;
 
 /// The main command of the command line: its words are used as they are.
@@ -63,6 +65,7 @@ pub fn read(
         streams: Default::default(),
         rlimits: Vec::new(),
         free: Vec::new(),
+        kept: Vec::new(),
         masked: Vec::new(),
         later: Vec::new(),
         command_is_unknown: false,
@@ -79,6 +82,11 @@ pub fn read(
     };
     if name.trim().is_empty() {
         reading.mistakes.add(&section.at, "[watcher:]", "has no name; write [watcher:NAME]");
+        return None;
+    }
+    if name.len() > NAME_BYTES_MAX {
+        let text = format!("has a name longer than {NAME_BYTES_MAX} bytes; choose a shorter one");
+        reading.mistakes.add(&section.at, "[watcher:…]", text);
         return None;
     }
     reader.draft.settings.name = name.into();
@@ -105,6 +113,7 @@ struct Reader<'a> {
     streams: [(StreamDraft, Option<&'a Entry>); 2],
     rlimits: Vec<ResourceLimit>,
     free: Vec<(Box<str>, Box<str>)>,
+    kept: Vec<(Box<str>, Box<str>)>,
     masked: Vec<Box<str>>,
     later: Vec<String>,
     /// A variable in it is wrong, which was already reported.
@@ -210,8 +219,13 @@ impl<'a> Reader<'a> {
         if let Err(reason) = result {
             reading.mistakes.wrong_value(entry, &reason);
         }
+        if let Some(row) = row.filter(|row| row.is_kept())
+            && (row.is_family() || !text.trim().is_empty() && text.trim() != row.default)
+        {
+            self.kept.push((key.into(), text.trim().into()));
+        }
         if let Some(row) = row.filter(|row| row.support == Support::Later)
-            && reading.is_wanted(text, row.default)
+            && is_wanted(text, row.default)
         {
             let shown = key.split_once("_stream.").map(|(side, _)| format!("{side}_stream"));
             self.later.push(shown.unwrap_or(key.to_owned()));
@@ -271,16 +285,14 @@ impl<'a> Reader<'a> {
         };
         let depends_on = placed(&self.draft.depends_on, "depends_on");
         let stdin_socket = placed(&self.draft.stdin_socket, "stdin_socket");
+        let respawn = self.draft.respawn();
         let mut settings = self.draft.settings;
         settings.identity = identity;
-        settings.respawn = match self.draft.respawn {
-            Some(respawn) => respawn,
-            None if settings.oneshot => Respawn::Never,
-            None => Respawn::Always,
-        };
+        settings.respawn = respawn;
         self.rlimits.sort_by_key(|limit| limit.resource);
         settings.rlimits = self.rlimits.into();
         settings.free = self.free.into();
+        settings.kept = self.kept.into();
         settings.masked = self.masked.into();
         reading.later.watcher(&settings.name, self.later);
         Some(Read { settings, at: at.clone(), depends_on, stdin_socket })
@@ -296,26 +308,12 @@ impl<'a> Reader<'a> {
             }
             return;
         }
-        let shell_args = settings.shell_args.as_deref().unwrap_or_default();
-        for (key, text) in
-            [("cmd", &*settings.cmd), ("args", &*settings.args), ("shell_args", shell_args)]
-        {
-            if settings.shell && key != "shell_args" {
-                continue;
-            }
-            match (words::split(text.as_bytes()), self.entry(key)) {
-                (Err(reason), Some(entry)) => {
-                    reading.mistakes.wrong_value(entry, &reason.to_string());
-                }
-                (Ok(words), Some(entry))
-                    if key == "cmd" && words.first().is_none_or(Vec::is_empty) =>
-                {
-                    reading.mistakes.wrong_value(entry, "names no program");
-                }
-                (_, _) => {}
+        for (option, reason) in program::wrong_words(settings) {
+            if let Some(entry) = self.entry(option) {
+                reading.mistakes.wrong_value(entry, &reason);
             }
         }
-        if !shell_args.is_empty()
+        if settings.shell_args.is_some()
             && !settings.shell
             && let Some(entry) = self.entry("shell_args")
         {
@@ -345,7 +343,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The free part of a name whose beginning is fixed.
-fn check_family_name(key: &str) -> Result<(), String> {
+pub fn check_family_name(key: &str) -> Result<(), String> {
     if let Some(name) = key.strip_prefix("hooks.") {
         return hooks::check_name(name);
     }

@@ -45,6 +45,18 @@ pub fn split(text: &[u8]) -> Result<Vec<Vec<u8>>, Unsplittable> {
     Ok(words)
 }
 
+/// A text that `split` makes these words of.
+pub fn join(words: &[String]) -> String {
+    let quoted = words.iter().map(|word| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+        match !word.is_empty() && word.bytes().all(plain) {
+            true => word.clone(),
+            false => format!("'{}'", word.replace('\'', "'\"'\"'")),
+        }
+    });
+    quoted.collect::<Vec<String>>().join(" ")
+}
+
 fn until_single_quote(
     bytes: &mut impl Iterator<Item = u8>,
     word: &mut Vec<u8>,
@@ -100,6 +112,14 @@ mod tests {
         );
         assert_eq!(words("a\\\nb"), ["a\nb"]);
         assert!(words(" \n ").is_empty());
+    }
+
+    #[test]
+    fn joined_words_are_the_same_words_when_they_are_split() {
+        let all = ["plain", "", "two words", "it's", "$(circus.wid)", "a\\b\"c\nd", "é"];
+        let all = all.map(str::to_owned);
+        assert_eq!(words(&join(&all)), all);
+        assert_eq!(join(&["-x".to_owned(), "a=b".to_owned()]), "-x a=b");
     }
 
     #[test]

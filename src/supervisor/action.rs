@@ -1,12 +1,14 @@
 //! What the core wants done. The shell does it at once and in order.
 
-use super::SlotId;
 use super::report::Report;
+use super::{SlotId, Ticket};
+use crate::commands::{Answer, Publication};
+use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use crate::signal::Signal;
 
 /// Something to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Start a process; answered by `Event::Spawned` or `Event::SpawnFailed`.
     Spawn {
@@ -29,14 +31,52 @@ pub enum Action {
         /// What.
         signal: Signal,
     },
+    /// Send a signal to this direct child of a child of ours.
+    SignalChild {
+        /// Whose child it has to be.
+        pid: Pid,
+        /// To whom.
+        child: Pid,
+        /// What.
+        signal: Signal,
+    },
+    /// Send a signal to all descendants of a child of ours.
+    SignalDescendants {
+        /// Whose descendants.
+        pid: Pid,
+        /// What.
+        signal: Signal,
+    },
     /// Reap whatever has ended, then tell which children of ours the core has not started;
     /// answered by `Event::Survey`. Never asked for again before it is answered.
     Survey,
     /// Tell people.
     Report(Report),
+    /// Tell subscribers.
+    Publish {
+        /// About which watcher.
+        watcher: u32,
+        /// What.
+        publication: Publication,
+        /// When it happened.
+        at: Moment,
+    },
+    /// Tell whoever asked. Each ticket is answered once.
+    Answer {
+        /// Who.
+        ticket: Ticket,
+        /// What.
+        answer: Answer,
+    },
     /// All is done: end with this code. The last action.
     Exit {
         /// Exit code.
         code: u8,
     },
+}
+
+impl Action {
+    pub(super) fn publish(watcher: u32, publication: Publication, at: Moment) -> Action {
+        Action::Publish { watcher, publication, at }
+    }
 }

@@ -1,11 +1,15 @@
 //! What has happened, as it is told to the core.
 
-use super::SlotId;
+use super::{Asker, SlotId};
+use crate::commands::Command;
+use crate::config::options::Change;
+use crate::config::settings::{CircusSettings, WatcherSettings};
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
+use std::rc::Rc;
 
 /// Something that has happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Event {
     /// The program is ready to run watchers. Told once, first.
     Begin,
@@ -51,6 +55,46 @@ pub enum Event {
     Survey {
         /// Adopted processes, each with the tag that it carries.
         adopted: Vec<(Pid, Option<Tag>)>,
+    },
+    /// A client wants something done that is not among the three that follow.
+    Command {
+        /// Who, and when an answer is wanted.
+        asker: Asker,
+        /// What.
+        command: Command,
+    },
+    /// A client wants a new watcher.
+    Add {
+        /// Who.
+        asker: Asker,
+        /// Its settings.
+        settings: Rc<WatcherSettings>,
+        /// It is to be started too.
+        start: bool,
+    },
+    /// A client wants other settings for a watcher.
+    Change {
+        /// Who.
+        asker: Asker,
+        /// Which watcher.
+        watcher: u32,
+        /// All its settings from now on.
+        settings: Rc<WatcherSettings>,
+        /// Those that were set.
+        options: Vec<Box<str>>,
+        /// The most that changing them does.
+        change: Change,
+    },
+    /// The configuration was read again.
+    Configure {
+        /// Who asked for it.
+        asker: Asker,
+        /// Section `[circus]`.
+        circus: CircusSettings,
+        /// All watchers in it.
+        watchers: Vec<Rc<WatcherSettings>>,
+        /// Everything is to be stopped and started too.
+        restart: bool,
     },
     /// circusd received a signal.
     Signalled {

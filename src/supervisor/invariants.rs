@@ -30,7 +30,7 @@ impl Supervisor {
                 }
                 State::Queued => assert!(self.queue.contains(&id), "queued slots are in the queue"),
                 State::Vacant => assert!(
-                    !slot.wanted || !self.watchers[id.watcher as usize].is_up(),
+                    !slot.wanted || !self.watchers[id.watcher].is_up(),
                     "a vacant slot of a running watcher is not wanted"
                 ),
                 State::Due { .. } => {}
@@ -39,9 +39,14 @@ impl Supervisor {
         assert_eq!(unexecuted, self.unexecuted, "unexecuted processes are counted");
         let led = slots().filter(|(_, slot)| slot.state.leader().is_some()).count();
         assert_eq!(led, self.pids.len(), "every pid has a slot");
-        for watcher in &self.watchers {
-            let most = 2 * watcher.settings.numprocesses as usize;
-            assert!(watcher.slots.len() <= most, "two generations at most");
+        for (w, watcher) in self.watchers.entries() {
+            let most = watcher.settings.numprocesses.max(watcher.sized);
+            let is_reloading = watcher.reload.is_some();
+            assert!(is_reloading || watcher.wanted_count() <= most, "not more than asked for");
+            let is_busy = watcher.current.is_some() || !watcher.queued.is_empty();
+            assert!(!is_busy || self.busy.contains(&w), "what is to be done is not forgotten");
         }
+        let is_done = self.busy.is_empty() && self.plan.is_empty() && self.kills.is_empty();
+        assert!(!is_done || self.is_stopping() || self.tickets.is_empty(), "all are answered");
     }
 }

@@ -1,8 +1,10 @@
 //! One process's life: made, executed, ended, cleared up after, and followed by the next.
 
+use super::report::Death;
 use super::slot::{Leader, Next, State, StopStage, Way, is_failure};
 use super::watcher::Phase;
 use super::{Action, Report, SlotId, Supervisor, UNEXECUTED_MAX};
+use crate::commands::Publication;
 use crate::moment::Moment;
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
@@ -36,7 +38,8 @@ impl Supervisor {
     pub(super) fn fill_up(&mut self, actions: &mut Vec<Action>) {
         while self.unexecuted < self.unexecuted_max {
             let Some(id) = self.queue.pop_front() else { return };
-            if matches!(self.slot(id).state, State::Queued) {
+            // Its watcher may be gone by now.
+            if self.has_slot(id) && matches!(self.slot(id).state, State::Queued) {
                 self.put(id, State::Spawning { stop: false });
                 self.unexecuted += 1;
                 let tag = self.new_tag();
@@ -104,15 +107,25 @@ impl Supervisor {
             return;
         }
         self.arrive(id, Way::Executed);
+        if let Some(leader) = self.slot(id).state.leader() {
+            let started = leader.started;
+            actions.push(Action::publish(id.watcher, Publication::Spawn { pid }, started));
+        }
         let slot = self.slot_mut(id);
         slot.note_executed();
         let first = slot.starts == 1;
-        let watcher = &self.watchers[id.watcher as usize];
+        let watcher = &self.watchers[id.watcher];
         if watcher.phase == Phase::Active && watcher.reload.is_none() || !first {
             actions.push(Action::Report(Report::Respawned { slot: id, pid }));
         }
-        self.check_started(id.watcher, actions);
+        self.touch(id.watcher);
+        self.check_started(id.watcher, now, actions);
         self.check_reload(id.watcher, now, actions);
+    }
+
+    /// A process that is nobody's from now on makes room for another one.
+    pub(super) fn arrived(&mut self, id: SlotId) {
+        self.arrive(id, Way::Executed);
     }
 
     /// A process is not on its way any more: it makes room for another one.
@@ -156,8 +169,8 @@ impl Supervisor {
     }
 
     /// `Starting` becomes `Active` when every process has become its program.
-    pub(super) fn check_started(&mut self, w: u32, actions: &mut Vec<Action>) {
-        let watcher = &mut self.watchers[w as usize];
+    pub(super) fn check_started(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+        let watcher = &mut self.watchers[w];
         if watcher.phase != Phase::Starting {
             return;
         }
@@ -170,6 +183,7 @@ impl Supervisor {
         }
         watcher.phase = Phase::Active;
         actions.push(Action::Report(Report::Started { watcher: w, pids }));
+        actions.push(Action::publish(w, Publication::Start, now));
     }
 
     pub(super) fn ended(
@@ -185,11 +199,17 @@ impl Supervisor {
             return;
         };
         let was_executed = !matches!(ending, Ending::NotExecuted(_));
-        if was_executed && self.watchers[id.watcher as usize].reload.is_none() {
+        if was_executed && self.watchers[id.watcher].reload.is_none() {
             // It was so short that nobody has seen it. A reload wants to see more than that.
             self.executed(pid, now, actions);
         }
         self.pids.remove(&pid);
+        if was_executed {
+            let exit_code = published_code(ending);
+            let reap = Publication::Reap { pid, exit_code };
+            actions.push(Action::publish(id.watcher, reap, now));
+        }
+        self.note_killed(pid, now, actions);
         let state = self.put(id, State::Vacant);
         let (leader, stage) = match state {
             State::Running { leader, way, .. } => {
@@ -248,7 +268,17 @@ impl Supervisor {
         let again = matches!(next, Next::Start { .. });
         let failed = is_failure(&settings, ending);
         self.slot_mut(id).wanted &= again;
-        let watcher = &mut self.watchers[id.watcher as usize];
+        self.slot_mut(id).restarts += u32::from(again);
+        let watcher = &mut self.watchers[id.watcher];
+        watcher.last_death = Some(Death {
+            slot: id,
+            pid: leader.pid,
+            ending,
+            lived_ms,
+            memory_short,
+            next,
+            at: now,
+        });
         if failed || !watcher.failed {
             watcher.last_code = ending.exit_code();
         }
@@ -280,12 +310,11 @@ impl Supervisor {
     /// Nothing of the last process is left: what now?
     pub(super) fn vacate(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
         self.put(id, State::Vacant);
-        if self.slot(id).wanted && self.watchers[id.watcher as usize].is_up() {
+        if self.slot(id).wanted && self.watchers[id.watcher].is_up() {
             self.schedule(id, now);
         } else {
             self.slot_mut(id).wanted = false;
             self.check_ended(id.watcher, now, actions);
-            self.reload_when_possible(id.watcher, now, actions);
         }
     }
 
@@ -330,6 +359,9 @@ impl Supervisor {
     ) {
         self.survey_asked = false;
         for id in std::mem::take(&mut self.clearing) {
+            if !self.has_slot(id) {
+                continue;
+            }
             let State::Clearing { tag, .. } = self.slot(id).state else { continue };
             let left: Vec<Pid> = adopted
                 .iter()
@@ -348,7 +380,7 @@ impl Supervisor {
 
     /// Make what is left behind end.
     fn clear(&mut self, id: SlotId, left: Vec<Pid>, actions: &mut Vec<Action>) {
-        let asked = !self.watchers[id.watcher as usize].is_up();
+        let asked = !self.watchers[id.watcher].is_up();
         let stop_signal = self.settings(id.watcher).stop_signal;
         let State::Clearing { told, stage, .. } = &mut self.slot_mut(id).state else { return };
         let killed = !matches!(stage, StopStage::Asked { .. });
@@ -392,5 +424,14 @@ impl Supervisor {
                 self.vacate(id, now, actions);
             }
         }
+    }
+}
+
+/// As Circus writes it: the exit code, or the signal's number below zero.
+fn published_code(ending: Ending) -> i32 {
+    match ending {
+        Ending::Exited(code) => i32::from(code),
+        Ending::Killed(signal) => -signal.number(),
+        Ending::NotExecuted(failure) => i32::from(failure.exit_code()),
     }
 }

@@ -7,31 +7,44 @@
 
 mod action;
 mod agenda;
+mod command;
+mod configure;
 mod event;
 mod invariants;
+mod kill;
 mod lives;
+mod operation;
 mod order;
+mod read;
 mod reload;
 mod report;
+mod resize;
 mod signals;
 mod slot;
 mod stop;
+mod ticket;
 mod watcher;
+mod watchers;
 
 pub use action::Action;
 pub use event::Event;
+pub use read::Running;
 pub use report::{HurryCause, Names, Report, StopCause};
 pub use slot::Next;
+pub use ticket::{Asker, Ticket};
 
 use crate::config::settings::{CircusSettings, WatcherSettings};
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use agenda::Agenda;
+use kill::Kills;
 use order::StartPlan;
 use slot::{Slot, State};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
+use ticket::Tickets;
 use watcher::Watcher;
+use watchers::Watchers;
 
 /// Names one slot of one watcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,7 +78,9 @@ pub enum Mode {
 pub struct Supervisor {
     circus: CircusSettings,
     mode: Mode,
-    watchers: Vec<Watcher>,
+    watchers: Watchers,
+    /// The main command.
+    main: Option<u32>,
     life: Life,
     plan: StartPlan,
     agenda: Agenda,
@@ -79,6 +94,18 @@ pub struct Supervisor {
     /// Slots in `State::Clearing`; some may have left it.
     clearing: Vec<SlotId>,
     survey_asked: bool,
+    /// Commands that are being carried out.
+    tickets: Tickets,
+    kills: Kills,
+    /// Watchers with an operation.
+    busy: BTreeSet<u32>,
+    /// Those of them that something has happened to.
+    touched: Vec<u32>,
+    advancing: bool,
+    /// Reloads that pause between two processes.
+    pauses: BTreeSet<(Moment, u32)>,
+    /// Watchers that are forgotten as soon as all has been told about them.
+    gone: Vec<u32>,
     last_tag: Tag,
     dice: u64,
     /// Code of the first failure, for `exit_when_done`.
@@ -106,10 +133,21 @@ impl Supervisor {
         instance: u64,
         seed: u64,
     ) -> Supervisor {
+        let mut all = Watchers::default();
+        let mut last = None;
+        for settings in watchers {
+            last = Some(all.add(Watcher::new(settings, true)));
+        }
+        let main = last.filter(|_| mode != Mode::Watchers);
+        if let Some(main) = main {
+            // It is not in the file.
+            all[main].configured = None;
+        }
         Supervisor {
             circus,
             mode,
-            watchers: watchers.into_iter().map(Watcher::new).collect(),
+            watchers: all,
+            main,
             life: Life::Running,
             plan: StartPlan::default(),
             agenda: Agenda::default(),
@@ -119,6 +157,13 @@ impl Supervisor {
             pids: BTreeMap::new(),
             clearing: Vec::new(),
             survey_asked: false,
+            tickets: Tickets::default(),
+            kills: Kills::default(),
+            busy: BTreeSet::new(),
+            touched: Vec::new(),
+            advancing: false,
+            pauses: BTreeSet::new(),
+            gone: Vec::new(),
             last_tag: Tag::first_of(instance),
             dice: seed,
             first_failure: None,
@@ -129,6 +174,9 @@ impl Supervisor {
     pub fn handle(&mut self, event: Event, now: Moment, actions: &mut Vec<Action>) {
         if matches!(self.life, Life::Over) {
             return;
+        }
+        for w in std::mem::take(&mut self.gone) {
+            self.watchers.remove(w);
         }
         match event {
             Event::Begin => self.begin(now),
@@ -142,12 +190,35 @@ impl Supervisor {
             }
             Event::Survey { adopted } => self.survey(&adopted, now, actions),
             Event::Signalled { signal } => self.signalled(signal, now, actions),
+            Event::Command { asker, command } => self.command(asker, command, now, actions),
+            Event::Add { asker, settings, start } => {
+                self.add_watcher(asker, settings, start, now, actions);
+            }
+            Event::Change { asker, watcher, settings, options, change } => {
+                self.change(asker, watcher, settings, &options, change, now, actions);
+            }
+            Event::Configure { asker, circus, watchers, restart } => {
+                self.configure(asker, circus, &watchers, restart, now, actions);
+            }
         }
-        self.fire_deadlines(now, actions);
-        self.start_more(now, actions);
-        self.fill_up(actions);
-        self.finish(now, actions);
+        // One may lead to another: a grace may be nothing, and an operation waited for it.
+        loop {
+            self.fire_deadlines(now, actions);
+            self.end_pauses(now);
+            self.advance_touched(now, actions);
+            self.start_more(now, actions);
+            self.fill_up(actions);
+            self.finish(now, actions);
+            if self.is_settled(now) {
+                break;
+            }
+        }
         self.check_invariants();
+    }
+
+    fn is_settled(&self, now: Moment) -> bool {
+        let is_due = self.next_deadline().is_some_and(|at| at <= now);
+        matches!(self.life, Life::Over) || self.touched.is_empty() && !is_due
     }
 
     /// When `Event::Tick` is needed at the latest, unless something else happens before.
@@ -157,7 +228,8 @@ impl Supervisor {
             Life::Stopping(shutdown) => shutdown.deadline(),
             Life::Over => None,
         };
-        [self.agenda.nearest(), life].into_iter().flatten().min()
+        let pause = self.pauses.first().map(|(at, _)| *at);
+        [self.agenda.nearest(), life, pause].into_iter().flatten().min()
     }
 
     /// A process that the core started and that has not been reaped.
@@ -172,20 +244,24 @@ impl Supervisor {
 
     /// The settings of a watcher.
     pub fn settings(&self, watcher: u32) -> &Rc<WatcherSettings> {
-        &self.watchers[watcher as usize].settings
+        &self.watchers[watcher].settings
     }
 
     /// Whether this watcher is the main command.
     pub fn is_main(&self, watcher: u32) -> bool {
-        self.mode != Mode::Watchers && watcher as usize + 1 == self.watchers.len()
+        self.main == Some(watcher)
     }
 
     fn slot(&self, id: SlotId) -> &Slot {
-        &self.watchers[id.watcher as usize].slots[id.index as usize]
+        &self.watchers[id.watcher].slots[id.index as usize]
+    }
+
+    fn has_slot(&self, id: SlotId) -> bool {
+        self.watchers.get(id.watcher).is_some_and(|it| (id.index as usize) < it.slots.len())
     }
 
     fn slot_mut(&mut self, id: SlotId) -> &mut Slot {
-        &mut self.watchers[id.watcher as usize].slots[id.index as usize]
+        &mut self.watchers[id.watcher].slots[id.index as usize]
     }
 
     /// The only way to change a slot's state: the agenda follows.
@@ -193,15 +269,60 @@ impl Supervisor {
         let new = state.deadline();
         let old = std::mem::replace(&mut self.slot_mut(id).state, state);
         self.agenda.change(id, old.deadline(), new);
+        self.touch(id.watcher);
         old
     }
 
     fn watcher_ids(&self) -> impl Iterator<Item = u32> + use<> {
-        0..self.watchers.len() as u32
+        self.watchers.numbers().into_iter()
+    }
+
+    fn new_watcher(&mut self, settings: Rc<WatcherSettings>, is_configured: bool) -> u32 {
+        self.watchers.add(Watcher::new(settings, is_configured))
+    }
+
+    /// Section `[circus]`.
+    pub fn circus(&self) -> &CircusSettings {
+        &self.circus
+    }
+
+    /// The name of the main command, if there is one.
+    pub fn main_name(&self) -> Option<&str> {
+        self.main.and_then(|w| self.watchers.get(w)).map(|watcher| &*watcher.settings.name)
+    }
+
+    /// Everything is being stopped.
+    pub fn is_stopping(&self) -> bool {
+        !matches!(self.life, Life::Running)
+    }
+
+    /// Reloads whose pause is over go on.
+    fn end_pauses(&mut self, now: Moment) {
+        while let Some(&(at, w)) = self.pauses.first()
+            && at <= now
+        {
+            self.pauses.pop_first();
+            self.touch(w);
+        }
+    }
+
+    /// A process's time to be replaced counts anew, as the settings have changed.
+    fn age_anew(&mut self, w: u32, now: Moment) {
+        let settings = self.settings(w).clone();
+        for id in self.slot_ids(w) {
+            let variance_ms = self.random(settings.max_age_variance_ms);
+            let state = &mut self.slot_mut(id).state;
+            let old = state.deadline();
+            let State::Running { leader, replace_at, .. } = state else { continue };
+            let at = leader.started.after_ms(settings.max_age_ms + variance_ms);
+            *replace_at = (settings.max_age_ms > 0).then_some(at.max(now));
+            let new = state.deadline();
+            self.agenda.change(id, old, new);
+        }
     }
 
     fn slot_ids(&self, watcher: u32) -> impl Iterator<Item = SlotId> + use<> {
-        let count = self.watchers[watcher as usize].slots.len() as u32;
+        let count = self.watchers[watcher].slots.len() as u32;
         (0..count).map(move |index| SlotId { watcher, index })
     }
 

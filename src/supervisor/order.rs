@@ -2,9 +2,12 @@
 //! after the warm-up delays of the one before. A one-shot is waited for by every watcher of lower
 //! priority; its failure does not keep them from starting (making it essential does).
 
+use super::operation::Kind;
 use super::slot::State;
+use super::ticket::{Key, Outcome};
 use super::watcher::{Phase, Why};
 use super::{Action, Life, Report, Supervisor};
+use crate::config::settings::Limit;
 use crate::moment::Moment;
 use std::collections::VecDeque;
 
@@ -12,10 +15,17 @@ use std::collections::VecDeque;
 #[derive(Debug, Default)]
 pub(super) struct StartPlan {
     /// In order.
-    waiting: VecDeque<u32>,
+    waiting: VecDeque<Entry>,
     not_before: Moment,
     /// The first one waits for a one-shot, so time alone changes nothing.
     gated: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    watcher: u32,
+    /// Who waits for its start.
+    keys: Vec<Key>,
 }
 
 impl StartPlan {
@@ -26,41 +36,76 @@ impl StartPlan {
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
-
-    pub(super) fn clear(&mut self) {
-        self.waiting.clear();
-    }
 }
 
 impl Supervisor {
     pub(super) fn begin(&mut self, now: Moment) {
-        let mut order: Vec<u32> =
-            self.watcher_ids().filter(|w| self.watchers[*w as usize].settings.autostart).collect();
+        let all = self.watchers.entries();
+        let autostart = all.filter(|(_, watcher)| watcher.settings.autostart);
+        let watchers = autostart.map(|(w, _)| w).collect();
+        self.plan_starts(watchers, None, now);
+    }
+
+    /// These are to be started, each when its turn comes.
+    pub(super) fn plan_starts(&mut self, watchers: Vec<u32>, key: Option<Key>, now: Moment) {
+        let was_empty = self.plan.is_empty();
+        if was_empty {
+            self.plan.not_before = self.plan.not_before.max(now);
+        }
+        for watcher in watchers {
+            let mut entries = self.plan.waiting.iter_mut().filter(|_| !was_empty);
+            match entries.find(|entry| entry.watcher == watcher) {
+                Some(entry) => entry.keys.extend(key),
+                None => {
+                    let keys = key.into_iter().collect();
+                    self.plan.waiting.push_back(Entry { watcher, keys });
+                }
+            }
+        }
+        let watchers = &self.watchers;
         // Stable: equal priorities keep their order.
-        order.sort_by_key(|w| -i64::from(self.watchers[*w as usize].settings.priority));
-        self.plan.waiting = order.into();
-        self.plan.not_before = now;
+        self.plan
+            .waiting
+            .make_contiguous()
+            .sort_by_key(|entry| -i64::from(watchers[entry.watcher].settings.priority));
+    }
+
+    /// A watcher is not to be started any more.
+    pub(super) fn leave_plan(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+        let Some(at) = self.plan.waiting.iter().position(|entry| entry.watcher == w) else {
+            return;
+        };
+        let entry = self.plan.waiting.remove(at);
+        let keys = entry.map(|entry| entry.keys).unwrap_or_default();
+        self.part_done(&keys, &Outcome::default(), now, actions);
+    }
+
+    /// No watcher is to be started any more.
+    pub(super) fn drop_plan(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        for entry in std::mem::take(&mut self.plan.waiting) {
+            self.part_done(&entry.keys, &Outcome::default(), now, actions);
+        }
     }
 
     pub(super) fn start_more(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if !matches!(self.life, Life::Running) {
             return;
         }
-        while let Some(&watcher) = self.plan.waiting.front() {
-            self.plan.gated = self.waits_for_oneshot(watcher);
+        while let Some(entry) = self.plan.waiting.front() {
+            self.plan.gated = self.waits_for_oneshot(entry.watcher);
             if self.plan.gated || now < self.plan.not_before {
                 return;
             }
-            self.plan.waiting.pop_front();
-            let settings = &self.watchers[watcher as usize].settings;
+            let Some(Entry { watcher, keys }) = self.plan.waiting.pop_front() else { return };
+            let settings = &self.watchers[watcher].settings;
             let warmup_ms = u64::from(settings.numprocesses) * settings.warmup_delay_ms;
             self.plan.not_before = now.after_ms(warmup_ms + self.circus.warmup_delay_ms);
-            self.start_watcher(watcher, now, actions);
+            self.operate(watcher, Kind::Start, keys, now, actions);
         }
     }
 
     fn waits_for_oneshot(&self, watcher: u32) -> bool {
-        let priority = self.watchers[watcher as usize].settings.priority;
+        let priority = self.watchers[watcher].settings.priority;
         self.watchers
             .iter()
             .any(|other| other.settings.priority > priority && other.is_unfinished_oneshot())
@@ -68,9 +113,7 @@ impl Supervisor {
 
     /// Start a stopped watcher from the beginning.
     pub(super) fn start_watcher(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        use super::slot::Slot;
-        use crate::config::settings::Limit;
-        let watcher = &mut self.watchers[w as usize];
+        let watcher = &mut self.watchers[w];
         let settings = watcher.settings.clone();
         if settings.max_retry == Limit::AtMost(0) {
             watcher.phase = Phase::Stopped(Why::Failed);
@@ -79,12 +122,10 @@ impl Supervisor {
         }
         watcher.phase = Phase::Starting;
         watcher.failed = false;
+        watcher.sized = settings.numprocesses;
         let count = settings.numprocesses as usize;
-        if watcher.slots.len() < count {
-            watcher.slots.reserve_exact(count - watcher.slots.len());
-            watcher.slots.resize_with(count, Slot::new);
-        }
-        for (number, id) in self.slot_ids(w).take(count).enumerate() {
+        for (number, index) in self.take_slots(w, count).into_iter().enumerate() {
+            let id = super::SlotId { watcher: w, index };
             let slot = self.slot_mut(id);
             slot.reset();
             slot.wanted = true;
@@ -93,7 +134,7 @@ impl Supervisor {
                 self.schedule(id, now);
             }
         }
-        self.check_started(w, actions);
+        self.check_started(w, now, actions);
         // Without any process there is nothing to wait for.
         self.check_ended(w, now, actions);
     }

@@ -1,6 +1,7 @@
 //! Graceful reload: new processes first, then the old ones out. If a new one cannot be executed, or
 //! ends for good at once, the new ones go and the old ones stay.
 
+use super::operation::{Kind, Stage};
 use super::slot::{Slot, State, Way};
 use super::watcher::{Phase, Reload, Why};
 use super::{Action, Life, Report, SlotId, Supervisor};
@@ -8,61 +9,54 @@ use crate::moment::Moment;
 use crate::signal::Signal;
 
 impl Supervisor {
-    /// Reload every watcher that runs, and try again those that failed. What an operator stopped
-    /// stays stopped.
+    /// SIGHUP: reload every watcher that runs, and try again those that failed. What an operator
+    /// stopped stays stopped.
     pub(super) fn reload_all(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if !matches!(self.life, Life::Running) {
             return;
         }
-        let mut order: Vec<u32> = self.watcher_ids().collect();
-        order.sort_by_key(|w| -i64::from(self.watchers[*w as usize].settings.priority));
-        for watcher in order {
-            if !self.is_main(watcher) && !self.forwards_hup(watcher) {
-                self.reload(watcher, now, actions);
+        for w in self.reloadable() {
+            if !self.is_main(w) && !self.forwards_hup(w) {
+                self.operate(w, Kind::Reload, Vec::new(), now, actions);
             }
         }
     }
 
-    fn reload(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        let watcher = &mut self.watchers[w as usize];
-        let settings = watcher.settings.clone();
-        match watcher.phase {
-            Phase::Stopped(Why::Failed) => return self.start_watcher(w, now, actions),
-            Phase::Stopped(_) | Phase::Stopping => return,
-            Phase::Starting | Phase::Active if settings.oneshot => return,
-            Phase::Starting | Phase::Active => {}
-        }
+    /// Those that a reload of all is for, in order.
+    pub(super) fn reloadable(&self) -> Vec<u32> {
+        let mut all: Vec<(i64, u32)> = self
+            .watchers
+            .entries()
+            .filter(|(_, watcher)| match watcher.phase {
+                Phase::Stopped(Why::Failed) => true,
+                Phase::Stopped(_) | Phase::Stopping => false,
+                Phase::Starting | Phase::Active => !watcher.settings.oneshot,
+            })
+            .map(|(w, watcher)| (-i64::from(watcher.settings.priority), w))
+            .collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, w)| w).collect()
+    }
+
+    /// Let a new generation of processes take over, or tell the old one to read its configuration.
+    pub(super) fn begin_reload(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) -> Stage {
+        let settings = self.settings(w).clone();
         if settings.send_hup {
             for id in self.slot_ids(w) {
                 if let Some(leader) = self.slot(id).state.leader() {
                     actions.push(Action::Signal { pid: leader.pid, signal: Signal::HUP });
                 }
             }
-            return;
+            actions.push(Action::Report(Report::HupSent { watcher: w }));
+            return Stage::Leaving { slots: Vec::new() };
         }
-        if watcher.reload.is_some() {
-            watcher.reload_again = true;
-            return;
-        }
-        self.begin_reload(w, now, actions);
-    }
-
-    fn begin_reload(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        let watcher = &mut self.watchers[w as usize];
-        let count = watcher.settings.numprocesses as usize;
-        while watcher.slots.len() < 2 * count {
-            watcher.slots.push(Slot::new());
-        }
+        let watcher = &self.watchers[w];
         let is_old = |slot: &Slot| slot.wanted || !matches!(slot.state, State::Vacant);
-        let (old, free): (Vec<u32>, Vec<u32>) = (0..watcher.slots.len() as u32)
-            .partition(|index| is_old(&watcher.slots[*index as usize]));
-        let new: Vec<u32> = free.into_iter().take(count).collect();
-        if new.len() < count {
-            // A former generation is not gone yet; this one follows it.
-            watcher.reload_again = true;
-            return;
-        }
-        watcher.reload_again = false;
+        let indexes = 0..watcher.slots.len() as u32;
+        let old = indexes.filter(|index| is_old(&watcher.slots[*index as usize])).collect();
+        let new = self.take_slots(w, settings.numprocesses as usize);
+        let watcher = &mut self.watchers[w];
+        watcher.sized = settings.numprocesses;
         watcher.reload = Some(Reload { old, new: new.clone() });
         actions.push(Action::Report(Report::Reloading { watcher: w }));
         for index in new {
@@ -74,11 +68,12 @@ impl Supervisor {
             self.schedule(id, now);
         }
         self.check_reload(w, now, actions);
+        Stage::TakingOver
     }
 
     /// When all new processes have become their program, the old ones go.
     pub(super) fn check_reload(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        let watcher = &mut self.watchers[w as usize];
+        let watcher = &mut self.watchers[w];
         let Some(reload) = &watcher.reload else { return };
         let ready = reload.new.iter().all(|index| {
             matches!(
@@ -92,10 +87,17 @@ impl Supervisor {
         let old = watcher.reload.take().map(|reload| reload.old).unwrap_or_default();
         watcher.phase = Phase::Active;
         actions.push(Action::Report(Report::Reloaded { watcher: w }));
+        self.touch(w);
         self.retire(w, &old, now, actions);
     }
 
-    fn retire(&mut self, w: u32, indexes: &[u32], now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn retire(
+        &mut self,
+        w: u32,
+        indexes: &[u32],
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
         for &index in indexes {
             let id = SlotId { watcher: w, index };
             self.slot_mut(id).wanted = false;
@@ -105,28 +107,31 @@ impl Supervisor {
 
     /// The slot's process is one of those that a reload waits for.
     pub(super) fn is_taking_over(&self, id: SlotId) -> bool {
-        let reload = &self.watchers[id.watcher as usize].reload;
-        reload.as_ref().is_some_and(|reload| reload.new.contains(&id.index))
+        let reload = &self.watchers[id.watcher].reload;
+        // Where nobody can go on in its place, it is tried like any other.
+        reload
+            .as_ref()
+            .is_some_and(|reload| !reload.old.is_empty() && reload.new.contains(&id.index))
     }
 
     /// A process of this slot could not be executed, or ended for good: if it was to take over, it
     /// does not.
     pub(super) fn reload_failed(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
         if !self.is_taking_over(id) {
+            let is_wanted = self.slot(id).wanted;
+            if let Some(reload) = &mut self.watchers[id.watcher].reload
+                && !is_wanted
+            {
+                reload.new.retain(|index| *index != id.index);
+                self.check_reload(id.watcher, now, actions);
+            }
             return;
         }
-        let watcher = &mut self.watchers[id.watcher as usize];
+        let watcher = &mut self.watchers[id.watcher];
         let new = watcher.reload.take().map(|reload| reload.new).unwrap_or_default();
-        watcher.reload_again = false;
         actions.push(Action::Report(Report::ReloadFailed { watcher: id.watcher }));
+        self.fail_operation(id.watcher);
+        self.touch(id.watcher);
         self.retire(id.watcher, &new, now, actions);
-    }
-
-    /// A slot of a watcher has become free: a reload may have waited for that.
-    pub(super) fn reload_when_possible(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        let watcher = &self.watchers[w as usize];
-        if watcher.reload_again && watcher.reload.is_none() && watcher.is_up() {
-            self.begin_reload(w, now, actions);
-        }
     }
 }

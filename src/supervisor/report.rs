@@ -4,6 +4,7 @@
 use super::SlotId;
 use super::slot::Next;
 use crate::config::settings::LogLevel;
+use crate::moment::Moment;
 use crate::process::{Ending, Failure, Pid};
 use crate::signal::Signal;
 
@@ -108,6 +109,28 @@ pub enum Report {
         /// Which watcher.
         watcher: u32,
     },
+    /// A watcher is there from now on.
+    Added {
+        /// Which watcher.
+        watcher: u32,
+    },
+    /// A watcher is stopped and forgotten.
+    Removed {
+        /// Which watcher.
+        watcher: u32,
+    },
+    /// A watcher has other settings.
+    Changed {
+        /// Which watcher.
+        watcher: u32,
+        /// Which options.
+        options: Vec<Box<str>>,
+    },
+    /// A watcher's processes were told to read their configuration again.
+    HupSent {
+        /// Which watcher.
+        watcher: u32,
+    },
     /// A watcher's processes are replaced by new ones.
     Reloading {
         /// Which watcher.
@@ -154,6 +177,8 @@ pub enum Report {
 pub enum StopCause {
     /// circusd was told to.
     Signal(Signal),
+    /// A client told it to.
+    Command,
     /// An essential watcher ended.
     Essential {
         /// Which watcher.
@@ -214,6 +239,10 @@ impl Report {
             | Report::LeftBehind { .. }
             | Report::Stopped { .. }
             | Report::Completed { .. }
+            | Report::Added { .. }
+            | Report::Removed { .. }
+            | Report::Changed { .. }
+            | Report::HupSent { .. }
             | Report::Reloading { .. }
             | Report::Reloaded { .. }
             | Report::Stopping { .. }
@@ -237,6 +266,10 @@ impl Report {
             Report::Stuck { .. } => "stuck",
             Report::Stopped { .. } => "stopped",
             Report::Completed { .. } => "completed",
+            Report::Added { .. } => "added",
+            Report::Removed { .. } => "removed",
+            Report::Changed { .. } => "changed",
+            Report::HupSent { .. } => "hup_sent",
             Report::Reloading { .. } => "reloading",
             Report::Reloaded { .. } => "reloaded",
             Report::ReloadFailed { .. } => "reload_failed",
@@ -255,6 +288,10 @@ impl Report {
             | Report::NeverStarted { watcher }
             | Report::Stopped { watcher, .. }
             | Report::Completed { watcher }
+            | Report::Added { watcher }
+            | Report::Removed { watcher }
+            | Report::Changed { watcher, .. }
+            | Report::HupSent { watcher }
             | Report::Reloading { watcher }
             | Report::Reloaded { watcher }
             | Report::ReloadFailed { watcher } => Some(*watcher),
@@ -289,6 +326,10 @@ impl Report {
             | Report::NeverStarted { .. }
             | Report::Stopped { .. }
             | Report::Completed { .. }
+            | Report::Added { .. }
+            | Report::Removed { .. }
+            | Report::Changed { .. }
+            | Report::HupSent { .. }
             | Report::Reloading { .. }
             | Report::Reloaded { .. }
             | Report::ReloadFailed { .. }
@@ -353,6 +394,14 @@ impl Report {
                 format!("{} has no process left and starts none", names.watcher(*watcher))
             }
             Report::Completed { watcher } => format!("{} completed", names.watcher(*watcher)),
+            Report::Added { watcher } => format!("{} added", names.watcher(*watcher)),
+            Report::Removed { watcher } => format!("{} removed", names.watcher(*watcher)),
+            Report::Changed { watcher, options } => {
+                format!("{} changed: {}", names.watcher(*watcher), options.join(", "))
+            }
+            Report::HupSent { watcher } => {
+                format!("{} reloading: SIGHUP sent", names.watcher(*watcher))
+            }
             Report::Reloading { watcher } => format!("{} reloading", names.watcher(*watcher)),
             Report::Reloaded { watcher } => format!("{} reloaded", names.watcher(*watcher)),
             Report::ReloadFailed { watcher } => format!(
@@ -372,29 +421,49 @@ impl Report {
     }
 
     fn death(&self, names: &dyn Names) -> String {
-        let Report::Died { slot, pid, ending, lived_ms, memory_short, next, .. } = self else {
+        let Report::Died { slot, pid, ending, lived_ms, memory_short, next, .. } = *self else {
             return String::new();
         };
-        let who = at(names, *slot);
-        let lived = seconds(*lived_ms);
-        let then = then(*next);
+        let at_moment = Moment::default();
+        let death = Death { slot, pid, ending, lived_ms, memory_short, next, at: at_moment };
+        let who = at(names, slot);
+        let (text, then) = (death.text(names), then(next));
         match ending {
-            Ending::Exited(code) if *memory_short => format!(
-                "{who} (pid {pid}) exited with code {code} after {lived}: the kernel has killed \
-                 what it ran for lack of memory; {then}"
+            Ending::NotExecuted(_) => format!("{who}: {text}; {then}"),
+            Ending::Exited(_) | Ending::Killed(_) => format!("{who} (pid {pid}) {text}; {then}"),
+        }
+    }
+}
+
+/// How a process ended that nobody had asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Death {
+    pub(super) slot: SlotId,
+    pub(super) pid: Pid,
+    pub(super) ending: Ending,
+    pub(super) lived_ms: u64,
+    pub(super) memory_short: bool,
+    pub(super) next: Next,
+    pub(super) at: Moment,
+}
+
+impl Death {
+    /// The sentence without its subject.
+    pub(super) fn text(&self, names: &dyn Names) -> String {
+        let lived = seconds(self.lived_ms);
+        match self.ending {
+            Ending::Exited(code) if self.memory_short => format!(
+                "exited with code {code} after {lived}: the kernel has killed what it ran for \
+                 lack of memory"
             ),
-            Ending::Exited(code) => {
-                format!("{who} (pid {pid}) exited with code {code} after {lived}; {then}")
+            Ending::Exited(code) => format!("exited with code {code} after {lived}"),
+            Ending::Killed(_) if self.memory_short => {
+                format!("was killed by the kernel for lack of memory after {lived}")
             }
-            Ending::Killed(_) if *memory_short => format!(
-                "{who} (pid {pid}) was killed by the kernel for lack of memory after {lived}; {then}"
-            ),
-            Ending::Killed(signal) => {
-                format!("{who} (pid {pid}) was killed by {signal} after {lived}; {then}")
-            }
+            Ending::Killed(signal) => format!("was killed by {signal} after {lived}"),
             Ending::NotExecuted(failure) => format!(
-                "{who}: cannot {}: {}; {then}",
-                names.object(*slot, *failure),
+                "cannot {}: {}",
+                names.object(self.slot, failure),
                 names.error(failure.errno)
             ),
         }
@@ -420,7 +489,7 @@ fn list(pids: &[Pid]) -> String {
     text
 }
 
-fn then(next: Next) -> String {
+pub(super) fn then(next: Next) -> String {
     match next {
         Next::Start { delay_ms: 0 } => "starting again now".to_string(),
         Next::Start { delay_ms } => format!("starting again in {}", seconds(delay_ms)),
@@ -433,6 +502,7 @@ fn then(next: Next) -> String {
 fn stopping(cause: StopCause, names: &dyn Names) -> String {
     match cause {
         StopCause::Signal(signal) => format!("{signal} received: stopping"),
+        StopCause::Command => "quit received: stopping".to_string(),
         StopCause::Essential { watcher, code } => {
             format!("{} is essential and ended: stopping, exit code {code}", names.watcher(watcher))
         }

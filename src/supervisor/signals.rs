@@ -35,8 +35,10 @@ impl Supervisor {
 
     /// Whether there was a main command to take it.
     fn signal_main(&mut self, signal: Signal, actions: &mut Vec<Action>) -> bool {
-        let Some(main) = self.watchers.len().checked_sub(1) else { return false };
-        let main = main as u32;
+        let Some(main) = self.main else { return false };
+        if self.watchers.get(main).is_none() {
+            return false;
+        }
         let mut taken = false;
         for id in self.slot_ids(main) {
             taken |= self.signal_slot(id, signal, actions);
@@ -44,7 +46,12 @@ impl Supervisor {
         taken
     }
 
-    fn signal_slot(&self, id: SlotId, signal: Signal, actions: &mut Vec<Action>) -> bool {
+    pub(super) fn signal_slot(
+        &self,
+        id: SlotId,
+        signal: Signal,
+        actions: &mut Vec<Action>,
+    ) -> bool {
         match &self.slot(id).state {
             State::Running { leader, .. } | State::Stopping { leader, .. } => {
                 let pid = leader.pid;

@@ -29,8 +29,12 @@ pub(super) struct Slot {
     pub(super) not_before: Moment,
     /// When the last process was made.
     pub(super) last_start: Moment,
-    /// Starts so far.
+    /// Starts so far, in this generation.
     pub(super) starts: u32,
+    /// Starts that followed a death.
+    pub(super) restarts: u32,
+    /// Its process is to be replaced and the new one has not become its program yet.
+    pub(super) renewed: bool,
     /// Failed attempts to execute in a row.
     attempts: u32,
     /// Failures to make a process at all, in a row.
@@ -39,8 +43,6 @@ pub(super) struct Slot {
     deaths: u32,
     /// Failed lives in a row.
     failures: u32,
-    /// How the last one ended, unless it was asked to.
-    pub(super) last_ending: Option<Ending>,
 }
 
 /// See the diagram.
@@ -175,11 +177,12 @@ impl Slot {
             not_before: Moment::default(),
             last_start: Moment::default(),
             starts: 0,
+            restarts: 0,
+            renewed: false,
             attempts: 0,
             fork_failures: 0,
             deaths: 0,
             failures: 0,
-            last_ending: None,
         }
     }
 
@@ -200,6 +203,25 @@ impl Slot {
 
     pub(super) fn note_executed(&mut self) {
         self.attempts = 0;
+        self.renewed = false;
+    }
+
+    /// The process, unless it is on its way out.
+    pub(super) fn running(&self) -> Option<Pid> {
+        match &self.state {
+            State::Running { leader, .. } => Some(leader.pid),
+            State::Vacant
+            | State::Due { .. }
+            | State::Queued
+            | State::Spawning { .. }
+            | State::Stopping { .. }
+            | State::Clearing { .. } => None,
+        }
+    }
+
+    /// It has had a process lately that ended by itself.
+    pub(super) fn has_died(&self) -> bool {
+        self.deaths > 0
     }
 
     /// The kernel could not make a process: that is nobody's fault here and passes, so it is tried
@@ -219,7 +241,6 @@ impl Slot {
         lived_ms: u64,
         now: Moment,
     ) -> Next {
-        self.last_ending = Some(ending);
         if let Ending::NotExecuted(_) = ending {
             return self.after_attempt(settings, now);
         }

@@ -9,6 +9,7 @@ use super::report::{HurryCause, StopCause};
 use super::slot::{Leader, State, StopStage};
 use super::watcher::{Phase, Watcher, Why};
 use super::{Action, Life, Report, SlotId, Supervisor};
+use crate::commands::Publication;
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use crate::signal::Signal;
@@ -65,21 +66,36 @@ impl Shutdown {
 impl Supervisor {
     /// Ask a slot's process to end, or stop it from being made.
     pub(super) fn stop_slot(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
-        let settings = self.settings(id.watcher).clone();
+        let settings = self.settings(id.watcher);
+        let (signal, grace_ms) = (settings.stop_signal, settings.graceful_timeout_ms);
+        self.stop_slot_by(id, signal, grace_ms, now, actions);
+    }
+
+    /// The same with this signal and this grace.
+    pub(super) fn stop_slot_by(
+        &mut self,
+        id: SlotId,
+        signal: Signal,
+        grace_ms: u64,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let stop_children = self.settings(id.watcher).stop_children;
         match &mut self.slot_mut(id).state {
             State::Vacant => {}
             State::Due { .. } | State::Queued => self.vacate(id, now, actions),
             State::Spawning { stop } => *stop = true,
             State::Running { leader, way, .. } => {
                 let (leader, way) = (*leader, *way);
-                let kill_at = self.kill_time(now, settings.graceful_timeout_ms);
+                let kill_at = self.kill_time(now, grace_ms);
                 let stage = StopStage::Asked { kill_at };
                 self.put(id, State::Stopping { leader, way, since: now, stage });
-                let (pid, signal) = (leader.pid, settings.stop_signal);
-                if settings.stop_children {
+                let pid = leader.pid;
+                if stop_children {
                     actions.push(Action::SignalChildren { pid, signal });
                 }
                 actions.push(Action::Signal { pid, signal });
+                actions.push(Action::publish(id.watcher, Publication::Kill { pid }, now));
                 if leader.was_suspended {
                     actions.push(Action::Signal { pid, signal: Signal::CONT });
                 }
@@ -112,6 +128,7 @@ impl Supervisor {
                 let signal = self.settings(id.watcher).stop_signal;
                 let waited_ms = now.since_ms(since);
                 actions.push(Action::Signal { pid, signal: Signal::KILL });
+                actions.push(Action::publish(id.watcher, Publication::Kill { pid }, now));
                 actions.push(Action::Report(Report::Outlasted {
                     slot: id,
                     pid,
@@ -132,7 +149,7 @@ impl Supervisor {
 
     /// Stop all processes of a watcher.
     pub(super) fn stop_watcher(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        let watcher = &mut self.watchers[w as usize];
+        let watcher = &mut self.watchers[w];
         if !watcher.is_up() {
             return;
         }
@@ -147,10 +164,10 @@ impl Supervisor {
 
     /// A slot has become empty: has its watcher come to an end?
     pub(super) fn check_ended(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        let watcher = &self.watchers[w as usize];
+        let watcher = &self.watchers[w];
         let (asked, oneshot) = (watcher.phase == Phase::Stopping, watcher.settings.oneshot);
         if matches!(watcher.phase, Phase::Stopped(_))
-            || watcher.settings.numprocesses == 0 && !asked && !oneshot
+            || watcher.sized == 0 && !asked && !oneshot
             || !watcher.has_ended()
         {
             return;
@@ -160,7 +177,7 @@ impl Supervisor {
         if essential && !asked && !completed {
             self.begin_shutdown(StopCause::Essential { watcher: w, code }, code, now, actions);
         }
-        let watcher = &mut self.watchers[w as usize];
+        let watcher = &mut self.watchers[w];
         if matches!(watcher.phase, Phase::Stopped(_)) || !watcher.is_vacant() {
             return;
         }
@@ -172,9 +189,12 @@ impl Supervisor {
         };
         watcher.phase = Phase::Stopped(why);
         watcher.reload = None;
+        self.touch(w);
+        let publication = if completed { Publication::Completed } else { Publication::Stop };
         if !self.is_main(w) {
             actions.push(Action::Report(report));
         }
+        actions.push(Action::publish(w, publication, now));
     }
 
     /// The ordered stop of everything; the first cause decides the code.
@@ -199,11 +219,12 @@ impl Supervisor {
                 StopCause::Signal(_) => true,
                 // It was sent the signals so far; only its descendants are waited for.
                 StopCause::Essential { watcher, .. } => self.is_main(watcher),
-                StopCause::Done { .. } => false,
+                StopCause::Done { .. } | StopCause::Command => false,
             }),
             orphans: Orphans::Later,
         });
-        self.plan.clear();
+        self.drop_plan(now, actions);
+        self.cancel_operations(now, actions);
         self.stop_next(now, actions);
     }
 
@@ -212,7 +233,7 @@ impl Supervisor {
         let running = self.watchers.iter().filter(|watcher| watcher.is_up());
         let Some(lowest) = running.map(|watcher| watcher.settings.priority).min() else { return };
         for w in self.watcher_ids() {
-            if self.watchers[w as usize].settings.priority <= lowest {
+            if self.watchers[w].settings.priority <= lowest {
                 self.stop_watcher(w, now, actions);
             }
         }
@@ -379,6 +400,7 @@ impl Supervisor {
     fn exit(&mut self, actions: &mut Vec<Action>) {
         let Life::Stopping(shutdown) = &self.life else { return };
         let code = shutdown.code;
+        self.answer_all(actions);
         actions.push(Action::Report(Report::Exiting { code }));
         actions.push(Action::Exit { code });
         self.life = Life::Over;

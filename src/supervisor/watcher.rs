@@ -6,21 +6,33 @@
 //!    └───────────┴──(stop; or nothing left to start)──→ Stopping
 //! ```
 
+use super::operation::{Current, Operation};
+use super::report::Death;
 use super::slot::{Slot, State};
 use crate::config::settings::WatcherSettings;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 #[derive(Debug)]
 pub(super) struct Watcher {
     pub(super) settings: Rc<WatcherSettings>,
-    /// By index; at most twice `numprocesses`, as a reload has both generations.
+    /// What the configuration says; `None` if it came otherwise.
+    pub(super) configured: Option<Rc<WatcherSettings>>,
+    /// By index. A reload has two generations.
     pub(super) slots: Vec<Slot>,
     pub(super) phase: Phase,
     pub(super) reload: Option<Reload>,
-    /// A reload was asked for while one was running.
-    pub(super) reload_again: bool,
+    /// What it does for a command, and what it is to do after that.
+    pub(super) current: Option<Current>,
+    pub(super) queued: VecDeque<Operation>,
+    /// It is being removed.
+    pub(super) leaving: bool,
+    /// The number of processes for which slots were last arranged.
+    pub(super) sized: u32,
     /// Exit code of the process that ended last without being asked to.
     pub(super) last_code: u8,
+    /// How it ended.
+    pub(super) last_death: Option<Death>,
     /// One of its lives since it was started was a failure that was not tried again.
     pub(super) failed: bool,
 }
@@ -56,14 +68,19 @@ pub(super) struct Reload {
 }
 
 impl Watcher {
-    pub(super) fn new(settings: Rc<WatcherSettings>) -> Watcher {
+    pub(super) fn new(settings: Rc<WatcherSettings>, is_configured: bool) -> Watcher {
         Watcher {
+            sized: settings.numprocesses,
+            configured: is_configured.then(|| settings.clone()),
             settings,
             slots: Vec::new(),
             phase: Phase::Stopped(Why::NotStarted),
             reload: None,
-            reload_again: false,
+            current: None,
+            queued: VecDeque::new(),
+            leaving: false,
             last_code: 0,
+            last_death: None,
             failed: false,
         }
     }

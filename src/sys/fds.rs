@@ -1,9 +1,10 @@
 //! The descriptors that we were started with.
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
+use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 use nix::sys::stat::Mode;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 /// Make sure that 0, 1 and 2 are open, so that nothing of ours ever gets these numbers, and that
 /// no other descriptor reaches a process that we start. Returns `/dev/null`, if there is one, and
@@ -49,6 +50,34 @@ fn close_on_exec_from(first: u32) {
 /// A pipe that no program gets: (read end, write end), both non-blocking.
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?)
+}
+
+/// No descriptor that a new process is to have has a number this high.
+pub const HIGH: RawFd = 64;
+
+/// The same file under a number of at least `HIGH`.
+pub fn high(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let number = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(HIGH))?;
+    // SAFETY: the kernel has just made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Two ends of a connection: ours is non-blocking, the other is not.
+pub fn connection() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) =
+        socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
+    fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((ours, theirs))
+}
+
+/// Write without blocking.
+pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    Ok(nix::unistd::write(fd, bytes)?)
+}
+
+/// Nothing more will be written to this connection.
+pub fn finish(fd: BorrowedFd<'_>) {
+    let _ = shutdown(fd.as_raw_fd(), Shutdown::Write);
 }
 
 /// Read without blocking; `Ok(0)` is the end.

@@ -6,8 +6,10 @@
 pub mod cgroup;
 pub mod clock;
 pub mod connect;
+pub mod directory;
 pub mod fds;
 pub mod identity;
+pub mod listen;
 pub mod output;
 pub mod poll;
 pub mod procfs;

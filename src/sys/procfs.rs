@@ -53,6 +53,24 @@ pub fn children_of(pid: Pid) -> Vec<Pid> {
     found
 }
 
+/// All descendants of a process, each after its parent: (parent, child).
+pub fn descendants(pid: Pid) -> Vec<(Pid, Pid)> {
+    let mut found: Vec<(Pid, Pid)> = Vec::new();
+    let mut parents = vec![pid];
+    while let Some(parent) = parents.pop()
+        && found.len() < DESCENDANTS_MAX
+    {
+        for child in children_of(parent) {
+            found.push((parent, child));
+            parents.push(child);
+        }
+    }
+    found
+}
+
+/// More are not looked for: who forks faster than we read is not to keep us.
+const DESCENDANTS_MAX: usize = 10_000;
+
 /// The parent of a process.
 pub fn parent(pid: Pid) -> Option<Pid> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;

@@ -40,6 +40,8 @@ pub struct Plan {
     pub working_dir: Option<CString>,
     /// For each of 0, 1 and 2: a descriptor of ours to have there, or what we have there.
     pub streams: [Option<RawFd>; 3],
+    /// Descriptors to have from 3 on, none of which has a number that low itself: see `fds::high`.
+    pub passed: Vec<OwnedFd>,
     /// Its own process group in the foreground of our terminal, in place of its own session.
     pub foreground: bool,
     /// Mark it and its descendants.
@@ -185,7 +187,8 @@ struct Job {
     tag: Option<libc::rlimit64>,
     limits: Vec<(u32, libc::rlimit64)>,
     oom_score_adj: Vec<u8>,
-    report: RawFd,
+    /// Where to say how it went; moved out of the way by the new process alone.
+    report: Cell<RawFd>,
     stack: Stack,
 }
 
@@ -201,7 +204,7 @@ impl Job {
             tag: tag_limit(&plan),
             limits: other_limits(&plan),
             oom_score_adj: plan.oom_score_adj.map_or(Vec::new(), |n| n.to_string().into_bytes()),
-            report,
+            report: Cell::new(report),
             stack: Stack::new()?,
             plan,
         })
@@ -250,7 +253,7 @@ extern "C" fn become_program(job: *mut c_void) -> c_int {
         Err(failure) => failure,
     };
     let words = [failure.step as u32, failure.errno as u32];
-    call(libc::SYS_write, [job.report as usize, words.as_ptr() as usize, 8, 0, 0]);
+    call(libc::SYS_write, [job.report.get() as usize, words.as_ptr() as usize, 8, 0, 0]);
     call(libc::SYS_exit_group, [FAILED, 0, 0, 0, 0]);
     0
 }
@@ -274,6 +277,7 @@ fn prepare(job: &Job) -> Result<(), Failure> {
             check(Step::Streams, result)?;
         }
     }
+    pass_descriptors(job)?;
     if let Some(mask) = plan.umask {
         call(libc::SYS_umask, [mask as usize, 0, 0, 0, 0]);
     }
@@ -297,6 +301,22 @@ fn prepare(job: &Job) -> Result<(), Failure> {
     if plan.no_new_privs {
         let option = libc::PR_SET_NO_NEW_PRIVS as usize;
         check(Step::NoNewPrivs, call(libc::SYS_prctl, [option, 1, 0, 0, 0]))?;
+    }
+    Ok(())
+}
+
+fn pass_descriptors(job: &Job) -> Result<(), Failure> {
+    if job.plan.passed.is_empty() {
+        return Ok(());
+    }
+    let args =
+        [job.report.get() as usize, libc::F_DUPFD_CLOEXEC as usize, fds::HIGH as usize, 0, 0];
+    let report = call(libc::SYS_fcntl, args);
+    check(Step::Streams, report)?;
+    job.report.set(report as RawFd);
+    for (index, fd) in job.plan.passed.iter().enumerate() {
+        let result = call(libc::SYS_dup3, [fd.as_raw_fd() as usize, 3 + index, 0, 0, 0]);
+        check(Step::Streams, result)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::dice::Dice;
 use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Event, Report, SlotId};
+use circus::supervisor::{Action, Event, Report, SlotId, Ticket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a process is like.
@@ -58,6 +58,7 @@ pub struct World {
     survey_asked: bool,
     pub exit: Option<u8>,
     pub reports: Vec<Report>,
+    pub answered: Vec<Ticket>,
     kill_tree: Vec<bool>,
     /// Tags of the processes that each slot had.
     former: BTreeMap<SlotId, BTreeSet<Tag>>,
@@ -78,8 +79,23 @@ impl World {
             survey_asked: false,
             exit: None,
             reports: Vec::new(),
+            answered: Vec::new(),
             kill_tree,
             former: BTreeMap::new(),
+        }
+    }
+
+    /// One more, with the next number.
+    pub fn add_watcher(&mut self, kill_tree: bool) {
+        self.kill_tree.push(kill_tree);
+    }
+
+    /// The core has let go of the processes of a watcher that are not its own any more.
+    pub fn let_go(&mut self, watcher: u32, is_leader: impl Fn(Pid) -> bool) {
+        for (pid, process) in &mut self.processes {
+            if process.slot.is_some_and(|slot| slot.watcher == watcher) && !is_leader(*pid) {
+                process.slot = None;
+            }
         }
     }
 
@@ -341,6 +357,9 @@ impl World {
                 assert!(!self.survey_asked, "a survey is asked for once");
                 self.survey_asked = true;
             }
+            Action::SignalChild { .. } | Action::SignalDescendants { .. } => {}
+            Action::Publish { .. } => {}
+            Action::Answer { ticket, .. } => self.answered.push(ticket),
             Action::Report(report) => self.reports.push(report),
             Action::Exit { code } => self.exit = Some(code),
         }

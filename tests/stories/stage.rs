@@ -66,7 +66,9 @@ impl Stage {
             Action::SignalChildren { pid, signal } => format!("{signal} children of {pid}"),
             Action::Survey => "survey".to_string(),
             Action::Exit { code } => format!("exit {code}"),
-            Action::Report(_) => return None,
+            Action::SignalChild { child, signal, .. } => format!("{signal} child {child}"),
+            Action::SignalDescendants { pid, signal } => format!("{signal} descendants of {pid}"),
+            Action::Report(_) | Action::Publish { .. } | Action::Answer { .. } => return None,
         })
     }
 

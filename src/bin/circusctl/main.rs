@@ -6,6 +6,7 @@
 
 mod client;
 mod gateway;
+mod zeromq;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -5,6 +5,7 @@ use crate::args::Args;
 use crate::files::{Files, environment};
 use crate::journal::{Journal, Style};
 use crate::launcher::Launcher;
+use crate::opening::{NO_CIRCUSCTL, Opening};
 use crate::pidfile::Pidfile;
 use crate::shell::Shell;
 use crate::sink::{Sink, Target};
@@ -22,6 +23,7 @@ const USUAL_PLACES: [&str; 2] = ["/etc/circus/circus.ini", "./circus.ini"];
 
 /// Read and valid, nothing started yet.
 pub struct Boot {
+    config_path: Option<String>,
     config: Config,
     mode: Mode,
     environment: Vec<Variable>,
@@ -73,7 +75,16 @@ impl Boot {
         let pidfile =
             args.pidfile.clone().or_else(|| config.circus.pidfile.as_deref().map(str::to_string));
         let find_terminal = mode != Mode::Watchers && !args.daemon;
-        Ok(Boot { config, mode, environment, target, level, pidfile, find_terminal })
+        Ok(Boot {
+            config_path: path,
+            config,
+            mode,
+            environment,
+            target,
+            level,
+            pidfile,
+            find_terminal,
+        })
     }
 
     /// Whether the log can be written where it is to go; for whoever will not see it later.
@@ -91,7 +102,7 @@ impl Boot {
     ///
     /// # Errors
     /// Something that cannot be done without; the error is a sentence.
-    pub fn shell(self) -> Result<(Shell, Vec<String>), String> {
+    pub fn shell(self) -> Result<(Shell, Vec<String>, Option<Opening>), String> {
         // One look at ourselves serves for both.
         let status = procfs::own_status();
         signals::reset_dispositions(status.as_ref().map(|status| status.ignored_signals));
@@ -124,6 +135,18 @@ impl Boot {
             may_switch_user: facts.may_switch_user,
         };
         let Config { circus, watchers, .. } = self.config;
+        let mut opening = match &self.config_path {
+            Some(path) => Opening::new(&circus.endpoints, path, launcher.null.as_ref()),
+            // Who runs a single command operates that.
+            None => None,
+        };
+        if opening.is_none() && self.config_path.is_some() {
+            surprises.push(NO_CIRCUSCTL.to_string());
+        }
+        let control = match opening.take_if(|opening| opening.is_configured()) {
+            Some(opening) => Some(opening.open(&mut surprises)?),
+            None => None,
+        };
         let supervisor = {
             let seed = identity::seed();
             let instance = facts.inherited_tag.map_or(seed, Tag::instance_inside);
@@ -134,8 +157,12 @@ impl Boot {
             false => Terminal { in_use: false, may_suspend: false },
         };
         let has_proc = facts.has_proc;
-        let shell = Shell::new(supervisor, journal, signals, launcher, terminal, pidfile, has_proc);
-        Ok((shell, surprises))
+        let mut shell =
+            Shell::new(supervisor, journal, signals, launcher, terminal, pidfile, has_proc);
+        if let Some(control) = control {
+            shell.set_control(control);
+        }
+        Ok((shell, surprises, opening))
     }
 }
 
@@ -151,6 +178,21 @@ struct Facts {
     can_tag: bool,
     /// Orphans among our descendants come to us.
     adopts: bool,
+}
+
+/// The configuration once more, while it runs. `main` is the name of the main command.
+///
+/// # Errors
+/// All mistakes, in one sentence.
+pub fn reread(path: &str, environment: &[Variable], main: Option<&str>) -> Result<Config, String> {
+    let config = config::load(path, environment, &Files).map_err(|mistakes| {
+        let all: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+        format!("nothing was changed: {}", all.join("; "))
+    })?;
+    if config.watchers.iter().any(|watcher| Some(&*watcher.name) == main) {
+        return Err("nothing was changed: a watcher cannot be named as the main command".into());
+    }
+    Ok(config)
 }
 
 fn config_path(args: &Args) -> Result<Option<String>, String> {

@@ -42,7 +42,7 @@ impl Source for Files {
         let mut found: Vec<String> = entries
             .flatten()
             .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|entry| circus::config::pattern::matches(name, entry))
+            .filter(|entry| circus::pattern::matches(name, entry))
             .filter(|entry| !entry.starts_with('.') || name.starts_with('.'))
             .map(|entry| match pattern.contains('/') {
                 true => format!("{}/{entry}", directory.trim_end_matches('/')),

@@ -80,6 +80,11 @@ impl Journal {
         }
     }
 
+    /// From now on.
+    pub fn set_level(&mut self, level: LogLevel) {
+        self.level = level;
+    }
+
     /// Note a sentence.
     pub fn say(&mut self, level: LogLevel, text: &str) {
         if level < self.level {
@@ -247,7 +252,15 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         Report::Stopping { cause: StopCause::Signal(signal) } => {
             vec![("signal", signal.to_string().into())]
         }
+        Report::Changed { options, .. } => {
+            let options: Vec<&str> = options.iter().map(|option| &**option).collect();
+            vec![("options", options.into())]
+        }
         Report::Respawned { .. }
+        | Report::Added { .. }
+        | Report::Removed { .. }
+        | Report::HupSent { .. }
+        | Report::Stopping { cause: StopCause::Command }
         | Report::ForkFailed { .. }
         | Report::NeverStarted { .. }
         | Report::TooOld { .. }

@@ -7,9 +7,9 @@ use circus::supervisor::Event;
 use circus::sys::output::Output;
 use circus::sys::wait::{Waited, wait_any};
 use circus::sys::{clock, identity, poll::PollSet, procfs, signals};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
-use std::sync::Mutex;
 
 /// Internal failure.
 const EXIT_INTERNAL: u8 = 70;
@@ -18,17 +18,29 @@ const REMEMBERED: usize = 32;
 const GRACE_MS: u64 = 3000;
 const LOOK_AGAIN_MS: u64 = 20;
 
-static RECENT: Mutex<VecDeque<Event>> = Mutex::new(VecDeque::new());
+thread_local! {
+    static RECENT: RefCell<VecDeque<Memory>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// What is kept of an event until it may have to be told.
+enum Memory {
+    Event(Event),
+    /// Of one that holds settings: they may hold secrets, and are long.
+    Words(String),
+}
 
 /// From now on a panic ends like this.
 pub fn prepare() {
     std::panic::set_hook(Box::new(|panic| {
         let mut words = format!("circusd: internal failure, please report this: {panic}\n");
-        if let Ok(recent) = RECENT.try_lock() {
-            for event in recent.iter() {
-                words.push_str(&format!("circusd: before that: {event:?}\n"));
+        RECENT.with(|recent| {
+            for memory in recent.try_borrow().iter().flat_map(|recent| recent.iter()) {
+                words.push_str(&match memory {
+                    Memory::Event(event) => format!("circusd: before that: {event:?}\n"),
+                    Memory::Words(text) => format!("circusd: before that: {text}\n"),
+                });
             }
-        }
+        });
         // Whoever does not read this must not keep the processes from being stopped.
         if let Ok(mut stderr) = Output::shared(std::io::stderr().as_fd()) {
             let _ = stderr.write(words.as_bytes());
@@ -40,12 +52,21 @@ pub fn prepare() {
 
 /// Remember what happens.
 pub fn remember(event: &Event) {
-    if let Ok(mut recent) = RECENT.try_lock() {
+    let memory = match event {
+        Event::Add { settings, .. } => Memory::Words(format!("Add {}", settings.name)),
+        Event::Change { watcher, options, .. } => {
+            Memory::Words(format!("Change {watcher}: {}", options.join(", ")))
+        }
+        Event::Configure { restart, .. } => Memory::Words(format!("Configure, restart {restart}")),
+        event => Memory::Event(event.clone()),
+    };
+    RECENT.with(|recent| {
+        let mut recent = recent.borrow_mut();
         if recent.len() == REMEMBERED {
             recent.pop_front();
         }
-        recent.push_back(event.clone());
-    }
+        recent.push_back(memory);
+    });
 }
 
 /// In debug builds a test may have us fail: with this variable set, by the last real-time signal.

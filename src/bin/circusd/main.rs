@@ -8,11 +8,16 @@
 mod args;
 mod boot;
 mod check;
+mod control;
+mod endpoints;
+mod figures;
 mod files;
+mod gateway;
 mod journal;
 mod last_words;
 mod launcher;
 mod names;
+mod opening;
 mod pidfile;
 mod shell;
 mod sink;
@@ -66,8 +71,9 @@ fn run() -> Result<(), String> {
         boot.check_log()?;
         identity::daemonize().map_err(|error| format!("cannot become a daemon: {error}"))?;
     }
-    let (mut shell, surprises) = boot.shell()?;
-    let code = shell.run(&surprises);
+    let (mut shell, surprises, opening) = boot.shell()?;
+    let code =
+        shell.run(&surprises, |journal| opening.and_then(|opening| opening.open_at_last(journal)));
     // The kernel frees the rest faster than we could.
     identity::exit_now(code)
 }

@@ -5,6 +5,8 @@
 //! that was decided before is done, so a signal never reaches a number that is another process's
 //! by now.
 
+use crate::control::{Control, View, for_the_next_start};
+use crate::gateway::Note;
 use crate::journal::Journal;
 use crate::last_words;
 use crate::launcher::Launcher;
@@ -29,6 +31,9 @@ use std::os::fd::{AsFd, AsRawFd};
 /// So many are reaped before signals are looked at again.
 const REAPED_AT_ONCE_MAX: usize = 256;
 
+/// How long the end waits for the last answers to be delivered.
+const LAST_DELIVERY_MS: u64 = 300;
+
 /// Everything that acts.
 #[derive(Debug)]
 pub struct Shell {
@@ -38,6 +43,8 @@ pub struct Shell {
     launcher: Launcher,
     terminal: Terminal,
     pidfile: Option<Pidfile>,
+    /// Where clients connect, once they can.
+    control: Option<Control>,
     /// Our own process id.
     us: u32,
     launches: Vec<OnTheWay>,
@@ -82,6 +89,7 @@ impl Shell {
             launcher,
             terminal,
             pidfile,
+            control: None,
             us: identity::pid().number() as u32,
             launches: Vec::new(),
             oom: None,
@@ -96,12 +104,19 @@ impl Shell {
         }
     }
 
-    /// Run until all is done. Returns the exit code. `surprises` are told when the first processes
-    /// are on their way.
-    pub fn run(&mut self, surprises: &[String]) -> u8 {
+    /// Run until all is done. Returns the exit code. When the first processes are on their way
+    /// `surprises` are told and `open` lets clients connect, unless they can already.
+    pub fn run(
+        &mut self,
+        surprises: &[String],
+        open: impl FnOnce(&mut Journal) -> Option<Control>,
+    ) -> u8 {
         self.deliver(Event::Begin);
         for text in surprises {
             self.journal.say(LogLevel::Warning, text);
+        }
+        if self.control.is_none() {
+            self.control = open(&mut self.journal);
         }
         // Not needed before the first process runs.
         self.oom = OomCounter::find();
@@ -110,6 +125,7 @@ impl Shell {
         loop {
             self.look_at_children();
             if let Some(code) = self.exit {
+                self.close_control();
                 self.terminal.close();
                 self.pidfile = None;
                 self.journal.close();
@@ -121,9 +137,9 @@ impl Shell {
 
     /// Wait for something to happen, and deliver it.
     fn wait(&mut self, set: &mut PollSet) {
-        self.journal.flush();
+        self.flush();
         self.memory_short = false;
-        if self.launches.is_empty() && !self.journal.is_waiting() {
+        if self.launches.is_empty() && !self.journal.is_waiting() && self.control.is_none() {
             self.wait_for_signal();
         } else {
             self.wait_for_any(set);
@@ -141,7 +157,11 @@ impl Shell {
     }
 
     fn wake_at(&self) -> Option<Moment> {
-        if self.look_for_ended { Some(clock::now()) } else { self.supervisor.next_deadline() }
+        if self.look_for_ended {
+            return Some(clock::now());
+        }
+        let control = self.control.as_ref().and_then(|control| control.gateway.deadline());
+        [self.supervisor.next_deadline(), control].into_iter().flatten().min()
     }
 
     fn wait_for_any(&mut self, set: &mut PollSet) {
@@ -151,6 +171,9 @@ impl Shell {
             set.add(on_the_way.launch.as_fd(), Interest::Read);
         }
         self.journal.poll(set);
+        if let Some(control) = &self.control {
+            control.gateway.poll(set);
+        }
         set.wait(self.wake_at());
         self.look_at_launches(set);
         if set.is_ready(self.signals.as_fd().as_raw_fd()) {
@@ -158,6 +181,7 @@ impl Shell {
             self.signals.read(|received| all.push(received));
             all.into_iter().for_each(|received| self.signalled(received));
         }
+        self.look_at_gateway(set);
     }
 
     fn signalled(&mut self, Received { signal, sender }: Received) {
@@ -236,6 +260,13 @@ impl Shell {
 
     fn reaped(&mut self, pid: Pid, ending: Ending) {
         self.tags.remove(&pid);
+        if let Some(control) = &mut self.control
+            && control.gateway.is(pid)
+        {
+            control.forget_clients();
+            let note = control.gateway.ended(ending, clock::now());
+            return self.note(note);
+        }
         let ending = self.refine(pid, ending);
         // Looked at for every process of ours, so that a rise is told of the one that ended then.
         // A shell exits with 137 when what it ran was killed.
@@ -266,11 +297,12 @@ impl Shell {
             true => procfs::children().unwrap_or_default(),
             false => Vec::new(),
         };
-        let supervisor = &self.supervisor;
+        let (supervisor, control) = (&self.supervisor, &self.control);
+        let is_gateway = |pid| control.as_ref().is_some_and(|control| control.gateway.is(pid));
         let tags = &mut self.tags;
         children
             .into_iter()
-            .filter(|pid| !supervisor.is_leader(*pid))
+            .filter(|pid| !supervisor.is_leader(*pid) && !is_gateway(*pid))
             .map(|pid| (pid, *tags.entry(pid).or_insert_with(|| procfs::tag(pid))))
             .collect()
     }
@@ -313,6 +345,22 @@ impl Shell {
                     let _ = signals::send_to_child_of(pid, child, signal);
                 }
             }
+            Action::SignalChild { pid, child, signal } => {
+                let _ = signals::send_to_child_of(pid, child, signal);
+            }
+            Action::SignalDescendants { pid, signal } => self.signal_descendants(pid, signal),
+            Action::Publish { watcher, publication, at } => {
+                if let Some(control) = &mut self.control {
+                    let name = &self.supervisor.settings(watcher).name;
+                    control.publish(name, &publication, at, clock::now());
+                }
+            }
+            Action::Answer { ticket, answer } => {
+                if let Some(control) = &mut self.control {
+                    let note = control.answer(ticket, &answer, clock::now());
+                    self.note(note);
+                }
+            }
             Action::Survey => self.survey_asked = true,
             Action::Report(report) => {
                 let names = Lookup {
@@ -320,6 +368,9 @@ impl Shell {
                     environment: &self.launcher.environment,
                 };
                 self.journal.report(&report, &names);
+                if let Some(control) = &mut self.control {
+                    control.report(&report, &names, clock::now());
+                }
             }
             Action::Exit { code } => self.exit = Some(code),
         }
@@ -352,5 +403,83 @@ impl Shell {
         let pid = launch.pid();
         self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         Ok(pid)
+    }
+
+    /// Clients can connect from the beginning.
+    pub fn set_control(&mut self, control: Control) {
+        self.control = Some(control);
+    }
+
+    fn note(&mut self, note: Note) {
+        if let Some((level, text)) = note {
+            self.journal.say(level, &text);
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(control) = &mut self.control {
+            let note = control.gateway.flush(clock::now());
+            self.note(note);
+        }
+        self.journal.flush();
+    }
+
+    /// What clients ask for.
+    fn look_at_gateway(&mut self, set: &PollSet) {
+        let Some(control) = &mut self.control else { return };
+        let mut requests = Vec::new();
+        let note = control.gateway.look(set, clock::now(), &mut requests);
+        self.note(note);
+        for request in requests {
+            let Some(control) = &mut self.control else { return };
+            let environment = &self.launcher.environment;
+            let supervisor = &self.supervisor;
+            let names = Lookup { supervisor, environment };
+            let now = clock::now();
+            let view = View { supervisor, names: &names, environment, now };
+            if let Some(event) = control.request(request, &view) {
+                self.note_settings(&event);
+                self.deliver(event);
+            }
+        }
+    }
+
+    /// What a new configuration changes here, and what it cannot change.
+    fn note_settings(&mut self, event: &Event) {
+        let Event::Configure { circus, .. } = event else { return };
+        if let Some(level) = circus.loglevel {
+            self.journal.set_level(level);
+        }
+        let later = for_the_next_start(self.supervisor.circus(), circus);
+        if !later.is_empty() {
+            let text = format!("changed for the next start of circusd: {}", later.join(", "));
+            self.journal.say(LogLevel::Warning, &text);
+        }
+    }
+
+    fn signal_descendants(&mut self, pid: Pid, signal: Signal) {
+        if !self.has_proc {
+            return;
+        }
+        for (parent, child) in procfs::descendants(pid) {
+            let _ = signals::send_to_child_of(parent, child, signal);
+        }
+    }
+
+    /// The last answers and publications are delivered.
+    fn close_control(&mut self) {
+        let Some(mut control) = self.control.take() else { return };
+        let end = clock::now().after_ms(LAST_DELIVERY_MS);
+        let Some(gateway) = control.gateway.finish(clock::now()) else { return };
+        while clock::now() < end {
+            match wait_any() {
+                Waited::Ended(pid, _) if pid == gateway => return,
+                Waited::NoChild => return,
+                Waited::Ended(..) | Waited::Stopped(_) => {}
+                Waited::Nothing => {
+                    signals::wait(Some(end));
+                }
+            }
+        }
     }
 }

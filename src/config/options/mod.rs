@@ -12,10 +12,12 @@ pub use stream::{STREAM, StreamDraft};
 pub use watcher::WATCHER;
 
 use crate::config::spelling;
+use crate::config::value::flag;
+use serde_json::{Map, Number, Value};
 
-/// An option. `T` is what its value is put into.
+/// An option. `T` is what its value is put into, `S` the settings that it is shown from.
 #[derive(Debug)]
-pub struct Row<T: 'static> {
+pub struct Row<T: 'static, S: 'static = T> {
     /// Its name; one that ends in `*` stands for all names that begin so.
     pub name: &'static str,
     /// Value when nothing is written; empty when there is none.
@@ -28,10 +30,100 @@ pub struct Row<T: 'static> {
     pub help: &'static str,
     /// Checks a value and puts it where it belongs.
     pub parse: fn(&mut T, &str) -> Result<(), String>,
+    /// How it is shown to clients, and compared.
+    pub show: Show<S>,
+}
+
+/// Where the value of an option is found again.
+#[derive(Debug)]
+pub enum Show<S: 'static> {
+    /// In the settings.
+    From(fn(&S) -> Value),
+    /// Among the texts that settings keep of options that have no field of their own.
+    Kept(Form),
+}
+
+/// What a kept text is to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Text; null when it is empty.
+    Text,
+    /// True or false.
+    Flag,
+    /// A number; null when it is empty.
+    Number,
+}
+
+/// Settings that keep the text of options that have no field of their own.
+pub trait Keeps {
+    /// All of them: name and text.
+    fn kept(&self) -> &[(Box<str>, Box<str>)];
+}
+
+impl<T, S: Keeps> Row<T, S> {
+    /// The name begins so, and the rest is free.
+    pub fn is_family(&self) -> bool {
+        self.name.ends_with('*')
+    }
+
+    /// The text is kept, because there is no field for it.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.show, Show::Kept(_))
+    }
+
+    /// The value in some settings. That of a family is an object of its members.
+    pub fn value(&self, settings: &S) -> Value {
+        match self.show {
+            Show::From(show) => show(settings),
+            Show::Kept(_) if self.is_family() => {
+                let prefix = self.name.trim_end_matches('*');
+                let kept = settings.kept().iter();
+                let members = kept.filter_map(|(name, text)| {
+                    Some((name.strip_prefix(prefix)?.to_owned(), Value::from(&**text)))
+                });
+                Value::Object(members.collect::<Map<_, _>>())
+            }
+            Show::Kept(form) => {
+                let mut kept = settings.kept().iter();
+                let text = kept.find(|(name, _)| **name == *self.name);
+                form.value(text.map_or(self.default, |(_, text)| text))
+            }
+        }
+    }
+}
+
+impl Form {
+    fn value(self, text: &str) -> Value {
+        let text = text.trim();
+        if text.is_empty() {
+            return Value::Null;
+        }
+        match self {
+            Form::Text => text.into(),
+            Form::Flag => flag(text).is_ok_and(|on| on).into(),
+            Form::Number => number(text),
+        }
+    }
+}
+
+/// A whole number if it is one.
+fn number(text: &str) -> Value {
+    if let Ok(whole) = text.parse::<i64>() {
+        return whole.into();
+    }
+    text.parse().ok().and_then(Number::from_f64).map_or(text.into(), Value::Number)
+}
+
+/// Seconds as Circus shows those that it counts as whole: a decimal point only where needed.
+fn seconds_shown(milliseconds: u64) -> Value {
+    match milliseconds % 1000 {
+        0 => (milliseconds / 1000).into(),
+        _ => (milliseconds as f64 / 1000.0).into(),
+    }
 }
 
 /// What changing an option does to what runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// Nothing, or nothing before the next start.
     Nothing,
@@ -55,7 +147,7 @@ pub enum Support {
 }
 
 /// The row of a name. Tables are sorted.
-pub fn find<T>(table: &'static [Row<T>], name: &str) -> Option<&'static Row<T>> {
+pub fn find<T, S>(table: &'static [Row<T, S>], name: &str) -> Option<&'static Row<T, S>> {
     match table.binary_search_by(|row| row.name.cmp(name)) {
         Ok(index) => Some(&table[index]),
         Err(_) => table
@@ -65,7 +157,7 @@ pub fn find<T>(table: &'static [Row<T>], name: &str) -> Option<&'static Row<T>> 
 }
 
 /// What to say about a name that is in no row of its section's table.
-pub fn unknown<T>(table: &'static [Row<T>], section: &str, name: &str) -> String {
+pub fn unknown<T, S>(table: &'static [Row<T, S>], section: &str, name: &str) -> String {
     let mut home = None;
     for (header, known) in [
         ("[circus]", find(&CIRCUS, name).is_some()),
@@ -111,7 +203,7 @@ fn free<T>(_: &mut T, _: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn check<T: Default>(table: &'static [Row<T>]) {
+    fn check<T: Default, S>(table: &'static [Row<T, S>]) {
         assert!(table.is_sorted_by(|a, b| a.name < b.name));
         for row in table {
             assert!(!row.help.is_empty(), "{}", row.name);

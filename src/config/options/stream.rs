@@ -1,10 +1,12 @@
 //! Options of `stdout_stream.…` and `stderr_stream.…`. Streams come later; until then they are only
 //! checked.
 
-use super::{Change, Row, Support, free};
+use super::{Change, Form, Row, Show, Support, free};
 use crate::config::value::{choice, flag, size, whole};
 
 use Change::Restart;
+use Form::{Flag, Number, Text};
+use Show::Kept;
 use Support::Later;
 
 /// What is needed to check the options of one stream together.
@@ -22,29 +24,29 @@ pub struct StreamDraft {
 #[rustfmt::skip]
 pub static STREAM: [Row<StreamDraft>; 12] = [
     Row { name: "backup_count", default: "0", change: Restart, support: Later, parse: |_, text| whole(text, 0, 100_000).map(drop),
-        help: "old files that are kept" },
+        show: Kept(Number), help: "old files that are kept" },
     Row { name: "class", default: "", change: Restart, support: Later, parse: class,
-        help: "FileStream, StdoutStream, JsonStream, …" },
+        show: Kept(Text), help: "FileStream, StdoutStream, JsonStream, …" },
     Row { name: "color", default: "", change: Restart, support: Later, parse: |_, text| choice(text, &["red", "green", "yellow", "blue", "magenta", "cyan", "white", "random"]).map(drop),
-        help: "of FancyStdoutStream" },
+        show: Kept(Text), help: "of FancyStdoutStream" },
     Row { name: "compress", default: "False", change: Restart, support: Later, parse: truth,
-        help: "compress old files" },
+        show: Kept(Flag), help: "compress old files" },
     Row { name: "filename", default: "", change: Restart, support: Later, parse: |to, text| { to.has_filename = !text.trim().is_empty(); Ok(()) },
-        help: "file that is written" },
+        show: Kept(Text), help: "file that is written" },
     Row { name: "max_bytes", default: "0", change: Restart, support: Later, parse: |_, text| size(text).map(drop),
-        help: "size at which the file is rotated; 0 is never" },
+        show: Kept(Text), help: "size at which the file is rotated; 0 is never" },
     Row { name: "overflow", default: "block", change: Restart, support: Later, parse: |_, text| choice(text, &["block", "drop"]).map(drop),
-        help: "what happens when the reader is too slow: block or drop" },
+        show: Kept(Text), help: "what happens when the reader is too slow: block or drop" },
     Row { name: "prefix", default: "", change: Restart, support: Later, parse: free,
-        help: "text before each line" },
+        show: Kept(Text), help: "text before each line" },
     Row { name: "rotate_interval", default: "1", change: Restart, support: Later, parse: |_, text| whole(text, 1, 1_000_000).map(drop),
-        help: "units between two rotations" },
+        show: Kept(Number), help: "units between two rotations" },
     Row { name: "rotate_when", default: "", change: Restart, support: Later, parse: |to, text| choice(text, &["S", "M", "H", "D", "MIDNIGHT", "W0", "W1", "W2", "W3", "W4", "W5", "W6"]).map(|_| to.has_rotate_when = true),
-        help: "S, M, H, D, MIDNIGHT, or W0 (Monday) to W6" },
+        show: Kept(Text), help: "S, M, H, D, MIDNIGHT, or W0 (Monday) to W6" },
     Row { name: "time_format", default: "", change: Restart, support: Later, parse: free,
-        help: "time before each line, as strftime writes it" },
+        show: Kept(Text), help: "time before each line, as strftime writes it" },
     Row { name: "utc", default: "False", change: Restart, support: Later, parse: truth,
-        help: "rotate by universal time" },
+        show: Kept(Flag), help: "rotate by universal time" },
 ];
 
 const CLASSES: [&str; 8] = [

@@ -1,0 +1,405 @@
+//! The control plane: what clients ask for is answered from what is known, or becomes an event for
+//! the core; what has happened becomes publications.
+
+use crate::boot::reread;
+use crate::endpoints::Opened;
+use crate::figures::Figures;
+use crate::files::Files;
+use crate::gateway::{Gateway, Incoming, Note};
+use circus::commands::{
+    self, Answer, AskedProcess, ChangeKind, Command, Errno, Publication, Refusal, Request,
+    Selection, json,
+};
+use circus::config;
+use circus::config::Source;
+use circus::config::options::Change;
+use circus::config::settings::{CircusSettings, Config, Variable};
+use circus::moment::Moment;
+use circus::supervisor::{Asker, Event, Names, Next, Report, Running, Supervisor, Ticket};
+use circus::sys::{clock, identity};
+use circus::wire::REPLY_BYTES_MAX;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// So many clients may wait for work that goes on.
+const WAITING_MAX: usize = 4096;
+
+/// Whoever works on requests and publications.
+#[derive(Debug)]
+pub struct Control {
+    pub gateway: Gateway,
+    endpoints: Opened,
+    figures: Figures,
+    /// Read again by `reloadconfig`.
+    config_path: String,
+    waiting: BTreeMap<Ticket, Client>,
+    last_ticket: u64,
+}
+
+/// Whom an answer goes to.
+#[derive(Debug)]
+struct Client {
+    identity: Box<[u8]>,
+    id: Box<str>,
+}
+
+/// What a request can look at.
+pub struct View<'a> {
+    pub supervisor: &'a Supervisor,
+    pub names: &'a dyn Names,
+    /// circusd's own environment.
+    pub environment: &'a [Variable],
+    pub now: Moment,
+}
+
+impl Control {
+    pub fn new(gateway: Gateway, endpoints: Opened, config_path: String) -> Control {
+        Control {
+            gateway,
+            endpoints,
+            figures: Figures::default(),
+            config_path,
+            waiting: BTreeMap::new(),
+            last_ticket: 0,
+        }
+    }
+
+    /// Nobody who waited can be reached any more: the next gateway may give their identities to
+    /// others.
+    pub fn forget_clients(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// A client asks for something. What is not answered at once is an event for the core, which
+    /// answers with the ticket in it.
+    pub fn request(&mut self, incoming: Incoming, view: &View<'_>) -> Option<Event> {
+        let Incoming { uid, identity, body } = incoming;
+        let request = match commands::parse(&body) {
+            Ok(request) => request,
+            Err(rejected) => {
+                if !rejected.cast {
+                    let answer = Answer::Refused(rejected.refusal);
+                    self.reply(&identity, &rejected.id, &answer, view.now);
+                }
+                return None;
+            }
+        };
+        let Request { id, cast, waiting, command } = request;
+        let client = Client { identity, id };
+        let outcome = match refuse_stranger(uid, &command) {
+            Ok(()) => self.carry_out(command, cast, waiting, &client, view),
+            Err(refusal) => Ok(Answer::Refused(refusal)),
+        };
+        match outcome {
+            Ok(answer) => {
+                if !cast {
+                    self.reply(&client.identity, &client.id, &answer, view.now);
+                }
+                None
+            }
+            Err(event) => Some(event),
+        }
+    }
+
+    /// The answer, or the event that leads to it.
+    fn carry_out(
+        &mut self,
+        command: Command,
+        cast: bool,
+        waiting: bool,
+        client: &Client,
+        view: &View<'_>,
+    ) -> Result<Answer, Event> {
+        if let Some(answer) = view.supervisor.read(&command, view.now, view.names) {
+            return Ok(answer);
+        }
+        let refused = |refusal| Ok(Answer::Refused(refusal));
+        match self.own_answer(&command, view) {
+            Some(Ok(answer)) => return Ok(answer),
+            Some(Err(refusal)) => return refused(refusal),
+            None => {}
+        }
+        if waiting && self.waiting.len() >= WAITING_MAX {
+            let reason = format!("{WAITING_MAX} clients wait already; ask again later");
+            return refused(Refusal::new(Errno::Command, reason));
+        }
+        let prepared = match command {
+            Command::Set { name, options } => prepare_set(&name, &options, view),
+            Command::Add { name, cmd, args, options, start } => {
+                config::added(&name, &cmd, args.as_ref(), &options, &Files)
+                    .map(|settings| Prepared::Add { settings: Rc::new(settings), start })
+                    .map_err(refusal)
+            }
+            Command::ReloadConfig { .. } => self.prepare_configure(false, view),
+            Command::Restart(Selection::All) => self.prepare_configure(true, view),
+            command => Ok(Prepared::Command(command)),
+        };
+        match prepared {
+            Ok(prepared) => Err(prepared.event(self.asker(cast, waiting, client))),
+            Err(refusal) => refused(refusal),
+        }
+    }
+
+    fn asker(&mut self, cast: bool, waiting: bool, client: &Client) -> Asker {
+        if cast {
+            return Asker { ticket: None, waiting };
+        }
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        let Client { identity, id } = client;
+        self.waiting.insert(ticket, Client { identity: identity.clone(), id: id.clone() });
+        Asker { ticket: Some(ticket), waiting }
+    }
+
+    /// Commands that the core knows nothing of.
+    fn own_answer(
+        &mut self,
+        command: &Command,
+        view: &View<'_>,
+    ) -> Option<Result<Answer, Refusal>> {
+        Some(match command {
+            Command::Options { name } => view.supervisor.find(name).map(|w| {
+                let settings = view.supervisor.settings(w);
+                Answer::Options(config::shown_options(settings, &Files.current_dir()))
+            }),
+            Command::Get { name, keys } => get(name, keys, view),
+            Command::GlobalOptions { option } => self.global_options(option.as_deref(), view),
+            Command::ListSockets => Ok(Answer::Sockets(Vec::new())),
+            Command::Dstats => Ok(self.own_figures(view)),
+            Command::Stats { name: None, .. } => Ok(self.all_figures(view)),
+            Command::Stats { name: Some(name), process, .. } => {
+                self.figures_of(name, process.as_ref(), view)
+            }
+            Command::ReloadConfig { dry_run: true } => self.dry_run(view),
+            _ => return None,
+        })
+    }
+
+    fn global_options(&self, option: Option<&str>, view: &View<'_>) -> Result<Answer, Refusal> {
+        let Opened { control, pubsub, .. } = &self.endpoints;
+        let circus = view.supervisor.circus();
+        let mut all = config::shown_circus(circus, &control.text, &pubsub.text);
+        if let Some(option) = option {
+            all.retain(|(name, _)| &**name == option);
+            if all.is_empty() {
+                return Err(Refusal::no_global_option(option));
+            }
+        }
+        Ok(Answer::Options(all))
+    }
+
+    fn own_figures(&mut self, view: &View<'_>) -> Answer {
+        let mut info = Vec::new();
+        self.figures.info(&mut info, identity::pid(), None, view.now);
+        Answer::Members(vec![("info", text(info))])
+    }
+
+    fn all_figures(&mut self, view: &View<'_>) -> Answer {
+        let mut infos = Vec::new();
+        let mut object = json::Object::new(&mut infos);
+        for w in view.supervisor.watcher_numbers() {
+            let name = &view.supervisor.settings(w).name;
+            self.figures_of_all(object.key(name), &view.supervisor.running(w), view.now);
+        }
+        object.end();
+        Answer::Members(vec![("infos", text(infos))])
+    }
+
+    fn figures_of(
+        &mut self,
+        name: &str,
+        process: Option<&AskedProcess>,
+        view: &View<'_>,
+    ) -> Result<Answer, Refusal> {
+        let w = view.supervisor.find(name)?;
+        let running = view.supervisor.running(w);
+        let mut info = Vec::new();
+        let Some(process) = process else {
+            self.figures_of_all(&mut info, &running, view.now);
+            let mut shown = Vec::new();
+            json::push_string(&mut shown, name);
+            return Ok(Answer::Members(vec![("name", text(shown)), ("info", text(info))]));
+        };
+        let found = running.into_iter().find(|running| running.pid == process.pid);
+        let Some(running) = found else {
+            return Err(Refusal::no_process(process, name));
+        };
+        self.figures_of_one(&mut info, running, view.now);
+        Ok(Answer::Members(vec![("process", process.as_sent.clone()), ("info", text(info))]))
+    }
+
+    fn figures_of_all(&mut self, out: &mut Vec<u8>, all: &[Running], now: Moment) {
+        let mut object = json::Object::new(out);
+        for running in all {
+            let key = running.pid.to_string();
+            self.figures_of_one(object.key(&key), *running, now);
+        }
+        object.end();
+    }
+
+    fn figures_of_one(&mut self, out: &mut Vec<u8>, running: Running, now: Moment) {
+        let started = unix_time(running.started, now);
+        self.figures.info(out, running.pid, Some((started, running.wid)), now);
+    }
+
+    fn prepare_configure(&self, restart: bool, view: &View<'_>) -> Result<Prepared, Refusal> {
+        let config = self.reread(view)?;
+        Ok(Prepared::Configure { config, restart })
+    }
+
+    fn reread(&self, view: &View<'_>) -> Result<Config, Refusal> {
+        let main = view.supervisor.main_name();
+        reread(&self.config_path, view.environment, main)
+            .map_err(|reason| Refusal::new(Errno::Command, reason))
+    }
+
+    fn dry_run(&self, view: &View<'_>) -> Result<Answer, Refusal> {
+        let config = self.reread(view)?;
+        let mut changes = view.supervisor.changes(&config.watchers);
+        let options = config::circus_differences(view.supervisor.circus(), &config.circus);
+        if !options.is_empty() {
+            let name = "[circus]".into();
+            changes.insert(0, commands::Change { name, kind: ChangeKind::Adjusted, options });
+        }
+        Ok(Answer::Changes(changes))
+    }
+
+    /// The core has an answer.
+    pub fn answer(&mut self, ticket: Ticket, answer: &Answer, now: Moment) -> Note {
+        let client = self.waiting.remove(&ticket)?;
+        self.reply(&client.identity, &client.id, answer, now)
+    }
+
+    fn reply(&mut self, identity: &[u8], id: &str, answer: &Answer, now: Moment) -> Note {
+        let mut body = Vec::new();
+        commands::write_reply(&mut body, id, unix_time(now, now), answer);
+        if body.len() > REPLY_BYTES_MAX {
+            body.clear();
+            let reason = "the answer is too long; ask for one watcher";
+            let answer = Answer::Refused(Refusal::new(Errno::Command, reason));
+            commands::write_reply(&mut body, id, unix_time(now, now), &answer);
+        }
+        self.gateway.reply(identity, &body, now)
+    }
+
+    /// Tell subscribers, if there are any.
+    pub fn publish(&mut self, watcher: &str, what: &Publication, at: Moment, now: Moment) {
+        if !self.gateway.has_subscribers() {
+            return;
+        }
+        let (mut topic, mut body) = (Vec::new(), Vec::new());
+        commands::publication(&mut topic, &mut body, watcher, what, unix_time(at, now));
+        self.gateway.publish(&topic, &body, now);
+    }
+
+    /// Some facts for people are publications too.
+    pub fn report(&mut self, report: &Report, names: &dyn Names, now: Moment) {
+        let Report::Died { slot, pid, next, .. } = report else { return };
+        if !self.gateway.has_subscribers() {
+            return;
+        }
+        let reason = report.text(names);
+        let what = match *next {
+            Next::Start { delay_ms: 0 } | Next::Over => return,
+            Next::Start { delay_ms } => Publication::Backoff { pid: Some(*pid), reason, delay_ms },
+            Next::GivenUp { .. } => Publication::GiveUp { reason },
+        };
+        self.publish(names.watcher(slot.watcher), &what, now, now);
+    }
+}
+
+/// What a client asked for, ready for the core.
+enum Prepared {
+    Command(Command),
+    Add {
+        settings: Rc<config::settings::WatcherSettings>,
+        start: bool,
+    },
+    Change {
+        watcher: u32,
+        settings: Rc<config::settings::WatcherSettings>,
+        options: Vec<Box<str>>,
+        change: Change,
+    },
+    Configure {
+        config: Config,
+        restart: bool,
+    },
+}
+
+impl Prepared {
+    fn event(self, asker: Asker) -> Event {
+        match self {
+            Prepared::Command(command) => Event::Command { asker, command },
+            Prepared::Add { settings, start } => Event::Add { asker, settings, start },
+            Prepared::Change { watcher, settings, options, change } => {
+                Event::Change { asker, watcher, settings, options, change }
+            }
+            Prepared::Configure { config: Config { circus, watchers, .. }, restart } => {
+                Event::Configure { asker, circus, watchers, restart }
+            }
+        }
+    }
+}
+
+/// Of options of `[circus]` that have changed, those that only a new start of circusd brings about.
+pub fn for_the_next_start(old: &CircusSettings, new: &CircusSettings) -> Vec<Box<str>> {
+    let table = &config::options::CIRCUS;
+    let mut names = config::circus_differences(old, new);
+    names.retain(|name| {
+        config::options::find(table, name).is_some_and(|row| row.change == Change::Restart)
+    });
+    names
+}
+
+fn prepare_set(
+    name: &str,
+    options: &commands::Properties,
+    view: &View<'_>,
+) -> Result<Prepared, Refusal> {
+    let watcher = view.supervisor.find(name)?;
+    let old = view.supervisor.settings(watcher);
+    let (settings, options) = config::changed(old, options, &Files).map_err(refusal)?;
+    let differing = config::differences(old, &settings);
+    let change = config::strongest(&differing);
+    Ok(Prepared::Change { watcher, settings: Rc::new(settings), options, change })
+}
+
+fn get(name: &str, keys: &[Box<str>], view: &View<'_>) -> Result<Answer, Refusal> {
+    let w = view.supervisor.find(name)?;
+    let all = config::shown_options(view.supervisor.settings(w), &Files.current_dir());
+    let value = |key: &Box<str>| {
+        let found = all.iter().find(|(name, _)| name == key);
+        found.cloned().ok_or_else(|| Refusal::no_option(key))
+    };
+    keys.iter().map(value).collect::<Result<_, _>>().map(Answer::Options)
+}
+
+/// Who is neither us nor root may look, and no more.
+fn refuse_stranger(uid: Option<u32>, command: &Command) -> Result<(), Refusal> {
+    match uid {
+        Some(uid) if uid != 0 && uid != identity::uid() && !command.only_reads() => {
+            let us = identity::uid();
+            let reason = format!("user {uid} may only look; user {us} and root may change things");
+            Err(Refusal::new(Errno::Command, reason))
+        }
+        // Who comes over tcp comes by an address that the configuration names.
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn refusal(refused: config::Refused) -> Refusal {
+    let errno = if refused.is_message { Errno::Message } else { Errno::Command };
+    Refusal::new(errno, refused.reason)
+}
+
+fn text(json: Vec<u8>) -> Box<str> {
+    String::from_utf8(json).map_or_else(|_| "null".into(), String::into_boxed_str)
+}
+
+/// The wall clock's time of a moment.
+fn unix_time(at: Moment, now: Moment) -> f64 {
+    let (seconds, micros) = clock::wall();
+    let ago_ms = now.since_ms(at) as f64;
+    seconds as f64 + f64::from(micros) / 1e6 - ago_ms / 1e3
+}

@@ -1,0 +1,371 @@
+//! The gateway, as PID 1 sees it: a companion that speaks ZeroMQ for us and may die at any moment.
+//!
+//! ```text
+//! Waiting ──(somebody connects)──→ Serving ──(does not take its replies,──→ Ending
+//!    ↑                                │        breaks the frame rules)        │
+//!    └──────── Resting ←──(it ended)──┴───────────────────────────────────────┘
+//! ```
+//! We hold the listening sockets, so whoever connects while there is no gateway waits in the kernel
+//! until the next one is there. Nothing here grows with what it does not take: publications that do
+//! not fit are dropped and counted, and for replies that do not fit it is ended.
+
+use circus::config::settings::LogLevel;
+use circus::moment::Moment;
+use circus::process::{Ending, Pid};
+use circus::signal::Signal;
+use circus::sys::poll::{Interest, PollSet};
+use circus::sys::spawn::{Launch, Plan};
+use circus::sys::{fds, signals};
+use circus::wire::{FRAME_BYTES_MAX, FromGateway, Inbox, ToGateway};
+use std::ffi::CString;
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// Frames from the gateway are small: a request is the largest.
+const INBOX_BYTES_MAX: usize = circus::wire::REQUEST_BYTES_MAX + 1024;
+
+/// With so much to write no more requests are read.
+const OUTBOX_PAUSE_BYTES: usize = 256 * 1024;
+
+/// With so much to write publications are dropped.
+const PUBLISHED_BYTES_MAX: usize = 1024 * 1024;
+
+/// More than this is never kept for it.
+const OUTBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
+
+/// A gateway that takes nothing for so long is broken: it has nothing else to do.
+const STALLED_MS: u64 = 3000;
+
+const REST_MS: u64 = 50;
+const REST_MS_MAX: u64 = 500;
+
+/// So many frames are handed over before other things are looked at.
+const FRAMES_AT_ONCE_MAX: usize = 256;
+
+/// What it is, and what there is of it.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The program, and the words after its name.
+    program: CString,
+    words: Vec<CString>,
+    /// The sockets that it serves, as it is to get them.
+    listeners: Vec<OwnedFd>,
+    null: Option<OwnedFd>,
+    state: State,
+    failures: u32,
+    subscribers: u32,
+    dropped: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting,
+    Resting { until: Moment },
+    Serving { pid: Pid, link: Link, stalled_at: Option<Moment>, was_ready: bool },
+    Ending { pid: Pid, _launch: Option<Launch> },
+}
+
+/// The connection to it.
+#[derive(Debug)]
+struct Link {
+    fd: OwnedFd,
+    inbox: Inbox,
+    outbox: Vec<u8>,
+    written: usize,
+    /// To be kept until it is the program: it uses our memory until then.
+    launch: Option<Launch>,
+}
+
+/// A request as it comes.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Of whom, where the kernel says so.
+    pub uid: Option<u32>,
+    /// Where the answer goes.
+    pub identity: Box<[u8]>,
+    /// What was sent.
+    pub body: Box<[u8]>,
+}
+
+/// What it has to say to people, if anything.
+pub type Note = Option<(LogLevel, String)>;
+
+impl Gateway {
+    /// `listeners`: what it gets from descriptor 4 on.
+    pub fn new(
+        program: CString,
+        words: Vec<CString>,
+        listeners: Vec<OwnedFd>,
+        null: Option<OwnedFd>,
+    ) -> Gateway {
+        Gateway {
+            program,
+            words,
+            listeners,
+            null,
+            state: State::Waiting,
+            failures: 0,
+            subscribers: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Its process is this one.
+    pub fn is(&self, pid: Pid) -> bool {
+        match &self.state {
+            State::Serving { pid: its, .. } | State::Ending { pid: its, .. } => *its == pid,
+            State::Waiting | State::Resting { .. } => false,
+        }
+    }
+
+    /// Somebody wants to hear publications.
+    pub fn has_subscribers(&self) -> bool {
+        self.subscribers > 0
+    }
+
+    /// What to wait for.
+    pub fn poll(&self, set: &mut PollSet) {
+        match &self.state {
+            State::Waiting => {
+                self.listeners.iter().for_each(|fd| set.add(fd.as_fd(), Interest::Read));
+            }
+            State::Serving { link, .. } => {
+                if link.waiting_bytes() < OUTBOX_PAUSE_BYTES {
+                    set.add(link.fd.as_fd(), Interest::Read);
+                }
+                if link.waiting_bytes() > 0 {
+                    set.add(link.fd.as_fd(), Interest::Write);
+                }
+            }
+            State::Resting { .. } | State::Ending { .. } => {}
+        }
+    }
+
+    /// When to look at it at the latest.
+    pub fn deadline(&self) -> Option<Moment> {
+        match &self.state {
+            State::Waiting | State::Ending { .. } => None,
+            State::Resting { until } => Some(*until),
+            State::Serving { stalled_at, .. } => stalled_at.map(|at| at.after_ms(STALLED_MS)),
+        }
+    }
+
+    /// A wait is over: start it, read from it, end it.
+    pub fn look(&mut self, set: &PollSet, now: Moment, requests: &mut Vec<Incoming>) -> Note {
+        match &mut self.state {
+            State::Waiting => {
+                let wanted = self.listeners.iter().any(|fd| set.is_ready(fd.as_raw_fd()));
+                if wanted { self.start(now) } else { None }
+            }
+            State::Resting { until } => {
+                if *until <= now {
+                    self.state = State::Waiting;
+                }
+                None
+            }
+            State::Serving { link, stalled_at, .. } => {
+                if !set.is_ready(link.fd.as_raw_fd()) {
+                    let stalled = stalled_at.is_some_and(|at| at.after_ms(STALLED_MS) <= now);
+                    return if stalled { self.end("it takes no replies") } else { None };
+                }
+                self.flush(now);
+                self.receive(now, requests)
+            }
+            State::Ending { .. } => None,
+        }
+    }
+
+    fn start(&mut self, now: Moment) -> Note {
+        match self.try_to_start() {
+            Ok(state) => {
+                self.state = state;
+                None
+            }
+            Err(error) => {
+                self.rest(now);
+                let text = format!("the control gateway cannot be started: {error}");
+                (self.failures == 1).then_some((LogLevel::Error, text))
+            }
+        }
+    }
+
+    fn try_to_start(&self) -> std::io::Result<State> {
+        let (ours, theirs) = fds::connection()?;
+        let mut passed = vec![fds::high(theirs.as_fd())?];
+        for listener in &self.listeners {
+            passed.push(fds::high(listener.as_fd())?);
+        }
+        let null = self.null.as_ref().map(AsRawFd::as_raw_fd);
+        let plan = Plan {
+            argv: std::iter::once(c"circusctl".into()).chain(self.words.iter().cloned()).collect(),
+            candidates: vec![self.program.clone()],
+            streams: [null, None, None],
+            passed,
+            no_new_privs: true,
+            ..Plan::default()
+        };
+        let launch = Launch::start(plan)?;
+        let pid = launch.pid();
+        let inbox = Inbox::new(INBOX_BYTES_MAX);
+        let link = Link { fd: ours, inbox, outbox: Vec::new(), written: 0, launch: Some(launch) };
+        Ok(State::Serving { pid, link, stalled_at: None, was_ready: false })
+    }
+
+    fn rest(&mut self, now: Moment) {
+        let rest_ms = REST_MS << self.failures.min(10);
+        self.failures = self.failures.saturating_add(1);
+        self.subscribers = 0;
+        self.state = State::Resting { until: now.after_ms(rest_ms.min(REST_MS_MAX)) };
+    }
+
+    /// Take it out of service: it is killed, and its end is told by `ended`.
+    fn end(&mut self, reason: &str) -> Note {
+        let State::Serving { pid, link, .. } = &mut self.state else { return None };
+        let (pid, launch) = (*pid, link.launch.take());
+        // It has not been reaped, so the number is still its own.
+        let _ = signals::send(pid, Signal::KILL);
+        self.state = State::Ending { pid, _launch: launch };
+        Some((LogLevel::Warning, format!("the control gateway is replaced: {reason}")))
+    }
+
+    /// Its process has ended. Whoever connects next starts another one.
+    pub fn ended(&mut self, ending: Ending, now: Moment) -> Note {
+        let was_ready = matches!(self.state, State::Serving { was_ready: true, .. });
+        if was_ready {
+            self.failures = 0;
+        }
+        let was_killed_by_us = matches!(self.state, State::Ending { .. });
+        self.rest(now);
+        let how = match ending {
+            Ending::Exited(code) => format!("exited with code {code}"),
+            Ending::Killed(signal) => format!("was killed by {signal}"),
+            Ending::NotExecuted(_) => "could not be executed".to_string(),
+        };
+        let text = format!("the control gateway {how}; the next connection starts another one");
+        (!was_killed_by_us && self.failures == 1).then_some((LogLevel::Warning, text))
+    }
+
+    fn receive(&mut self, now: Moment, requests: &mut Vec<Incoming>) -> Note {
+        let State::Serving { link, was_ready, .. } = &mut self.state else { return None };
+        match fds::read(link.fd.as_fd(), link.inbox.space()) {
+            Ok(0) => return self.end("it has closed its connection"),
+            Ok(count) => link.inbox.filled(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            Err(_) => return self.end("its connection is broken"),
+        }
+        let mut note = None;
+        for _ in 0..FRAMES_AT_ONCE_MAX {
+            let frame = match link.inbox.next_frame() {
+                Ok(Some(frame)) => FromGateway::parse(frame),
+                Ok(None) => break,
+                Err(broken) => Err(broken),
+            };
+            match frame {
+                Ok(FromGateway::Request { uid, identity, body }) => {
+                    requests.push(Incoming { uid, identity: identity.into(), body: body.into() })
+                }
+                Ok(FromGateway::Subscribers(count)) => self.subscribers = count,
+                Ok(FromGateway::Note { level, text }) => {
+                    note = Some((level_of(level), format!("control gateway: {text}")));
+                }
+                Ok(FromGateway::Ready) => {
+                    *was_ready = true;
+                    link.launch = None;
+                }
+                Err(_) => return self.end("it breaks the rules for frames"),
+            }
+        }
+        let _ = now;
+        note
+    }
+
+    /// Give it the reply to a request.
+    pub fn reply(&mut self, identity: &[u8], body: &[u8], now: Moment) -> Note {
+        self.give(&ToGateway::Reply { identity, body }, now)
+    }
+
+    /// Let it tell subscribers.
+    pub fn publish(&mut self, topic: &[u8], body: &[u8], now: Moment) {
+        let State::Serving { link, .. } = &self.state else { return };
+        if link.waiting_bytes() > PUBLISHED_BYTES_MAX {
+            self.dropped += 1;
+            return;
+        }
+        self.give(&ToGateway::Publication { topic, body }, now);
+    }
+
+    fn give(&mut self, message: &ToGateway<'_>, now: Moment) -> Note {
+        let State::Serving { link, stalled_at, .. } = &mut self.state else { return None };
+        if link.waiting_bytes() > OUTBOX_BYTES_MAX - FRAME_BYTES_MAX {
+            return self.end("it takes no replies");
+        }
+        message.append_to(&mut link.outbox);
+        stalled_at.get_or_insert(now);
+        None
+    }
+
+    /// Write what fits. Called before every wait.
+    pub fn flush(&mut self, now: Moment) -> Note {
+        let State::Serving { link, stalled_at, .. } = &mut self.state else { return None };
+        let before = link.waiting_bytes();
+        if before == 0 {
+            return None;
+        }
+        while link.waiting_bytes() > 0 {
+            match fds::write(link.fd.as_fd(), &link.outbox[link.written..]) {
+                Ok(count) => link.written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => return self.end("its connection is broken"),
+            }
+        }
+        let after = link.waiting_bytes();
+        if after < before {
+            *stalled_at = (after > 0).then_some(now);
+        }
+        link.tidy_up();
+        if after == 0 && self.dropped > 0 {
+            let dropped = std::mem::take(&mut self.dropped);
+            let text = format!("{dropped} publications were lost: the gateway was too slow");
+            return Some((LogLevel::Warning, text));
+        }
+        None
+    }
+
+    /// The end: it delivers what it has got, and ends. `None` if there is nothing to wait for.
+    pub fn finish(&mut self, now: Moment) -> Option<Pid> {
+        self.flush(now);
+        self.listeners.clear();
+        let State::Serving { pid, link, .. } = &self.state else { return None };
+        fds::finish(link.fd.as_fd());
+        Some(*pid)
+    }
+}
+
+impl Link {
+    fn waiting_bytes(&self) -> usize {
+        self.outbox.len() - self.written
+    }
+
+    fn tidy_up(&mut self) {
+        const KEPT_BYTES: usize = 64 * 1024;
+        if self.written == self.outbox.len() {
+            self.outbox.clear();
+            self.written = 0;
+            self.outbox.shrink_to(KEPT_BYTES);
+        } else if self.written > OUTBOX_PAUSE_BYTES {
+            self.outbox.drain(..self.written);
+            self.written = 0;
+        }
+    }
+}
+
+fn level_of(level: u8) -> LogLevel {
+    match level {
+        0 => LogLevel::Debug,
+        1 => LogLevel::Info,
+        2 => LogLevel::Warning,
+        3 => LogLevel::Error,
+        _ => LogLevel::Critical,
+    }
+}

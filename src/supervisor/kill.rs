@@ -1,0 +1,108 @@
+//! The command `kill`: ends single processes, with the whole escalation; they are started again as
+//! after any other end.
+
+use super::slot::{State, StopStage};
+use super::ticket::{Form, Key, Outcome};
+use super::{Action, Asker, SlotId, Supervisor};
+use crate::commands::{Answer, Publication};
+use crate::moment::Moment;
+use crate::process::Pid;
+use crate::signal::Signal;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whoever waits for the end of processes that were to be killed.
+#[derive(Debug, Default)]
+pub(super) struct Kills {
+    left: BTreeMap<Key, BTreeSet<Pid>>,
+}
+
+impl Kills {
+    #[cfg(debug_assertions)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+}
+
+impl Supervisor {
+    pub(super) fn kill(
+        &mut self,
+        asker: Asker,
+        w: u32,
+        only: Option<Pid>,
+        signal: Option<Signal>,
+        grace_ms: Option<u64>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let settings = self.settings(w).clone();
+        let signal = signal.unwrap_or(settings.stop_signal);
+        let grace_ms = grace_ms.unwrap_or(settings.graceful_timeout_ms);
+        let mut killed = BTreeSet::new();
+        for id in self.slot_ids(w) {
+            let Some(leader) = self.slot(id).state.leader().copied() else { continue };
+            if only.is_some_and(|pid| pid != leader.pid) {
+                continue;
+            }
+            killed.insert(leader.pid);
+            if matches!(self.slot(id).state, State::Stopping { .. }) {
+                self.hasten(id, signal, grace_ms, now, actions);
+            } else {
+                self.stop_slot_by(id, signal, grace_ms, now, actions);
+            }
+        }
+        let parts = usize::from(!killed.is_empty());
+        match self.tickets.issue(asker, parts, Form::Done, BTreeSet::new()) {
+            Some(key) if killed.is_empty() => {
+                self.part_done(&[key], &Outcome::default(), now, actions);
+            }
+            Some(key) => {
+                self.kills.left.insert(key, killed);
+            }
+            None => {}
+        }
+        if !asker.waiting
+            && let Some(ticket) = asker.ticket
+        {
+            actions.push(Action::Answer { ticket, answer: Answer::Done });
+        }
+    }
+
+    /// One that is on its way out already gets this signal too, and not more time than this.
+    fn hasten(
+        &mut self,
+        id: SlotId,
+        signal: Signal,
+        grace_ms: u64,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let sooner = now.after_ms(grace_ms);
+        let state = &mut self.slot_mut(id).state;
+        let old = state.deadline();
+        let State::Stopping { leader, stage: StopStage::Asked { kill_at }, .. } = state else {
+            return;
+        };
+        *kill_at = sooner.min(*kill_at);
+        let pid = leader.pid;
+        let new = state.deadline();
+        self.agenda.change(id, old, new);
+        actions.push(Action::Signal { pid, signal });
+        actions.push(Action::publish(id.watcher, Publication::Kill { pid }, now));
+    }
+
+    /// A process has ended: whoever waited for that hears of it.
+    pub(super) fn note_killed(&mut self, pid: Pid, now: Moment, actions: &mut Vec<Action>) {
+        if self.kills.left.is_empty() {
+            return;
+        }
+        let mut done = Vec::new();
+        self.kills.left.retain(|key, left| {
+            left.remove(&pid);
+            if left.is_empty() {
+                done.push(*key);
+            }
+            !left.is_empty()
+        });
+        self.part_done(&done, &Outcome::default(), now, actions);
+    }
+}

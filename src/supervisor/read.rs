@@ -1,0 +1,188 @@
+//! Commands that only read: answered from what is known, at once, whatever else goes on.
+
+use super::report::{Names, then};
+use super::slot::{Slot, State, Way};
+use super::watcher::{Phase, Watcher, Why};
+use super::{SlotId, Supervisor};
+use crate::commands::{Answer, Command, ProcessDetail, Status, WatcherDetail};
+use crate::moment::Moment;
+use crate::process::Pid;
+
+/// A process of a watcher, for whoever wants to look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Its id.
+    pub pid: Pid,
+    /// Its number in the watcher.
+    pub wid: u32,
+    /// When it was made.
+    pub started: Moment,
+}
+
+impl Supervisor {
+    /// The answer, if the core knows all of it.
+    pub fn read(&self, command: &Command, now: Moment, names: &dyn Names) -> Option<Answer> {
+        let answer = match command {
+            Command::List { name: None } => {
+                let mut all: Vec<String> =
+                    self.here().map(|(_, watcher)| watcher.settings.name.to_lowercase()).collect();
+                all.sort();
+                Ok(Answer::Watchers(all))
+            }
+            Command::List { name: Some(name) } => self.find(name).map(|w| {
+                Answer::Pids(self.running(w).into_iter().map(|process| process.pid).collect())
+            }),
+            Command::Status { name: None, detail: false } => Ok(Answer::Statuses(
+                self.here()
+                    .map(|(_, watcher)| (watcher.settings.name.clone(), watcher.status()))
+                    .collect(),
+            )),
+            Command::Status { name: Some(name), detail: false } => {
+                self.find(name).map(|w| Answer::Status(self.watchers[w].status()))
+            }
+            Command::Status { name: None, detail: true } => Ok(Answer::Details(
+                self.here().map(|(w, watcher)| watcher.detail(w, now, names)).collect(),
+            )),
+            Command::Status { name: Some(name), detail: true } => self
+                .find(name)
+                .map(|w| Answer::Details(vec![self.watchers[w].detail(w, now, names)])),
+            Command::Numprocesses { name: None } => Ok(Answer::Numprocesses {
+                numprocesses: self.here().map(|(_, watcher)| watcher.process_count()).sum(),
+                watcher_name: None,
+            }),
+            Command::Numprocesses { name: Some(name) } => {
+                self.find(name).map(|w| Answer::Numprocesses {
+                    numprocesses: self.watchers[w].process_count(),
+                    watcher_name: Some(name.clone()),
+                })
+            }
+            Command::Numwatchers => Ok(Answer::Numwatchers(self.here().count() as u32)),
+            Command::Add { .. }
+            | Command::Decr { .. }
+            | Command::Dstats
+            | Command::Get { .. }
+            | Command::GlobalOptions { .. }
+            | Command::Incr { .. }
+            | Command::Kill { .. }
+            | Command::ListSockets
+            | Command::Options { .. }
+            | Command::Quit
+            | Command::Reload { .. }
+            | Command::ReloadConfig { .. }
+            | Command::Restart(_)
+            | Command::Rm { .. }
+            | Command::Set { .. }
+            | Command::Signal { .. }
+            | Command::Start(_)
+            | Command::Stats { .. }
+            | Command::Stop(_) => return None,
+        };
+        Some(answer.unwrap_or_else(Answer::Refused))
+    }
+
+    fn here(&self) -> impl Iterator<Item = (u32, &Watcher)> {
+        self.watchers.entries().filter(|(_, watcher)| !watcher.leaving)
+    }
+
+    /// The numbers of all watchers, in order.
+    pub fn watcher_numbers(&self) -> Vec<u32> {
+        self.here().map(|(w, _)| w).collect()
+    }
+
+    /// The processes of a watcher, in the order of their starts.
+    pub fn running(&self, w: u32) -> Vec<Running> {
+        let mut all: Vec<Running> = self
+            .slot_ids(w)
+            .filter_map(|id: SlotId| {
+                let leader = self.slot(id).state.leader()?;
+                Some(Running { pid: leader.pid, wid: id.wid(), started: leader.started })
+            })
+            .collect();
+        all.sort_by_key(|process| (process.started, process.wid));
+        all
+    }
+}
+
+impl Watcher {
+    fn process_count(&self) -> u32 {
+        self.slots.iter().filter(|slot| slot.state.leader().is_some()).count() as u32
+    }
+
+    fn status(&self) -> Status {
+        match self.phase {
+            Phase::Stopped(Why::Completed) => Status::Completed,
+            Phase::Stopped(Why::NotStarted | Why::Asked | Why::Ended | Why::Failed) => {
+                Status::Stopped
+            }
+            Phase::Starting => Status::Starting,
+            Phase::Active => Status::Active,
+            Phase::Stopping => Status::Stopping,
+        }
+    }
+
+    /// Nothing is to be seen to. One that somebody stopped is as it should be.
+    fn is_healthy(&self) -> bool {
+        match self.phase {
+            Phase::Stopped(Why::Failed) | Phase::Starting | Phase::Stopping => false,
+            Phase::Stopped(Why::NotStarted | Why::Asked | Why::Ended | Why::Completed) => true,
+            Phase::Active => {
+                let lives = |slot: &Slot| {
+                    matches!(slot.state, State::Running { way: Way::Executed, .. }) || !slot.wanted
+                };
+                !self.failed && self.slots.iter().all(lives)
+            }
+        }
+    }
+
+    fn note(&self) -> &'static str {
+        match self.phase {
+            Phase::Stopped(Why::NotStarted) => "not started",
+            Phase::Stopped(Why::Failed) => "failed",
+            Phase::Stopped(Why::Ended) => "ended",
+            Phase::Stopped(Why::Asked | Why::Completed)
+            | Phase::Starting
+            | Phase::Active
+            | Phase::Stopping => "",
+        }
+    }
+
+    fn detail(&self, w: u32, now: Moment, names: &dyn Names) -> WatcherDetail {
+        let last_death = self.last_death.as_ref().map(|death| {
+            let text = format!("{}; {}", death.text(names), then(death.next));
+            (text, now.since_ms(death.at))
+        });
+        WatcherDetail {
+            name: names.watcher(w).into(),
+            status: self.status(),
+            healthy: self.is_healthy(),
+            note: self.note(),
+            numprocesses: self.settings.numprocesses,
+            processes: self
+                .slots
+                .iter()
+                .enumerate()
+                .filter_map(|(index, slot)| slot.detail(index as u32 + 1, now))
+                .collect(),
+            restarts: self.slots.iter().map(|slot| slot.restarts).sum(),
+            last_death,
+        }
+    }
+}
+
+impl Slot {
+    fn detail(&self, wid: u32, now: Moment) -> Option<ProcessDetail> {
+        let (state, ms) = match &self.state {
+            State::Vacant => return None,
+            State::Due { at } => ("waiting", at.since_ms(now)),
+            State::Queued | State::Spawning { .. } => ("starting", 0),
+            State::Running { way: Way::Executed, leader, .. } => {
+                ("running", now.since_ms(leader.started))
+            }
+            State::Running { leader, .. } => ("starting", now.since_ms(leader.started)),
+            State::Stopping { leader, .. } => ("stopping", now.since_ms(leader.started)),
+            State::Clearing { .. } => ("clearing", 0),
+        };
+        let pid = self.state.leader().map(|leader| leader.pid);
+        Some(ProcessDetail { wid, pid, state, ms, restarts: self.restarts })
+    }
+}

@@ -1,0 +1,65 @@
+//! All watchers, by a number that is never given to another one, in the order in which they came.
+
+use super::watcher::Watcher;
+use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
+
+#[derive(Debug, Default)]
+pub(super) struct Watchers {
+    by_number: BTreeMap<u32, Watcher>,
+    next: u32,
+}
+
+impl Watchers {
+    /// Returns its number.
+    pub(super) fn add(&mut self, watcher: Watcher) -> u32 {
+        let number = self.next;
+        self.next += 1;
+        self.by_number.insert(number, watcher);
+        number
+    }
+
+    pub(super) fn remove(&mut self, number: u32) {
+        self.by_number.remove(&number);
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&Watcher> {
+        self.by_number.get(&number)
+    }
+
+    pub(super) fn numbers(&self) -> Vec<u32> {
+        self.by_number.keys().copied().collect()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Watcher> {
+        self.by_number.values()
+    }
+
+    /// With their numbers.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u32, &Watcher)> {
+        self.by_number.iter().map(|(number, watcher)| (*number, watcher))
+    }
+
+    /// The one of this name, in any case. One that is on its way out is not there any more.
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        let name = name.to_lowercase();
+        self.entries()
+            .find(|(_, watcher)| !watcher.leaving && watcher.settings.name.to_lowercase() == name)
+            .map(|(number, _)| number)
+    }
+}
+
+impl Index<u32> for Watchers {
+    type Output = Watcher;
+
+    fn index(&self, number: u32) -> &Watcher {
+        self.by_number.get(&number).expect("a number of a watcher is only used while it is there")
+    }
+}
+
+impl IndexMut<u32> for Watchers {
+    fn index_mut(&mut self, number: u32) -> &mut Watcher {
+        let watcher = self.by_number.get_mut(&number);
+        watcher.expect("a number of a watcher is only used while it is there")
+    }
+}
