@@ -94,10 +94,11 @@ impl Directory {
         let new = OFlag::O_CREAT | OFlag::O_EXCL;
         let file = match openat(&*self.opened, name, flags | new, mode) {
             Err(Errno::EEXIST) => {
-                let file = openat(&*self.opened, name, flags, mode).map_err(|errno| match errno {
-                    Errno::ELOOP | Errno::EISDIR | Errno::ENXIO => Obstacle::SuspectLock,
-                    _ => refused(errno),
-                })?;
+                let file =
+                    openat(&*self.opened, name, flags, mode).map_err(|errno| match errno {
+                        Errno::ELOOP | Errno::EISDIR | Errno::ENXIO => Obstacle::SuspectLock,
+                        _ => refused(errno),
+                    })?;
                 // Nothing that another name leads to, or that is another's, is ever written to.
                 let status = fstat(&file).map_err(refused)?;
                 let is_ours = status.st_uid == super::identity::uid() && status.st_nlink == 1;
@@ -145,8 +146,13 @@ fn written_pid(file: BorrowedFd<'_>) -> Option<Pid> {
 
 impl SocketFile {
     /// The socket that we have just bound there, with at most these permissions.
-    pub(super) fn ours(directory: &Directory, name: &str, mode: u32) -> Result<SocketFile, Obstacle> {
-        let status = directory.status(name).map_err(|errno| Obstacle::refused(Attempt::Bind, errno))?;
+    pub(super) fn ours(
+        directory: &Directory,
+        name: &str,
+        mode: u32,
+    ) -> Result<SocketFile, Obstacle> {
+        let status =
+            directory.status(name).map_err(|errno| Obstacle::refused(Attempt::Bind, errno))?;
         let kind = FileKind::of(&status);
         if kind != FileKind::Socket || status.st_uid != super::identity::uid() {
             return Err(Obstacle::Occupied(kind));

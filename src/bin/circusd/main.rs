@@ -8,6 +8,8 @@
 mod args;
 mod boot;
 mod check;
+#[allow(dead_code)]
+mod endpoints;
 mod files;
 mod journal;
 mod last_words;
