@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod directory;
 pub mod fds;
+pub mod figures;
 pub mod identity;
 pub mod listen;
 pub mod output;

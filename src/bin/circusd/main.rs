@@ -10,6 +10,8 @@ mod boot;
 mod check;
 #[allow(dead_code)]
 mod endpoints;
+#[allow(dead_code)]
+mod figures;
 mod files;
 mod journal;
 mod last_words;
