@@ -97,12 +97,11 @@ impl Families {
         if self.by_parent.is_none() {
             match threads {
                 Some(1) => {
-                    let path = format!("/proc/{pid}/task/{pid}/children");
-                    match fs::read_to_string(path) {
-                        Ok(text) => return parse_pids(&text),
-                        // Without the lists nothing is different for the others.
-                        Err(_) if !has_lists() => {}
-                        Err(_) => return Vec::new(),
+                    match only_list(pid) {
+                        Some(children) => return children,
+                        // Nothing can be different for other processes.
+                        None if !has_lists() => {}
+                        None => return Vec::new(),
                     }
                 }
                 Some(count) if count > THREADS_WITH_LISTS_MAX => {}
@@ -116,6 +115,18 @@ impl Families {
     fn read_all(&mut self) -> &BTreeMap<Pid, Vec<Pid>> {
         self.by_parent.get_or_insert_with(by_parent)
     }
+}
+
+/// The list of a process with one thread, in one piece if it is short: most are empty.
+fn only_list(pid: Pid) -> Option<Vec<Pid>> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let mut text = [0; 1024];
+    let length = fs::File::open(&path).ok()?.read(&mut text).ok()?;
+    // The kernel may give a little less than what there is room for.
+    if length > text.len() / 2 {
+        return Some(parse_pids(&fs::read_to_string(&path).ok()?));
+    }
+    Some(parse_pids(std::str::from_utf8(&text[..length]).ok()?))
 }
 
 /// Each thread has a list of its own; from here on it is less work to read all of /proc.
