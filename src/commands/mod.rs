@@ -23,6 +23,6 @@ pub use answer::{
 pub use command::{AskedProcess, Command, Properties, Receivers, Request, Selection};
 pub use matching::Matching;
 pub use publication::{Publication, publication};
-pub use quoted::quoted;
+pub use quoted::{quoted, quoted_whole};
 pub use reply::write_reply;
 pub use request::{Rejected, parse};

@@ -2,10 +2,19 @@
 
 /// The text between quotes, what cannot be printed escaped.
 pub fn quoted(text: &str) -> String {
+    quoted_to(text, CHARACTERS_MAX)
+}
+
+/// The same, however long it is.
+pub fn quoted_whole(text: &str) -> String {
+    quoted_to(text, usize::MAX)
+}
+
+fn quoted_to(text: &str, characters_max: usize) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut shown = String::from(quote);
     for (number, character) in text.chars().enumerate() {
-        if number == CHARACTERS_MAX {
+        if number == characters_max {
             shown.push_str("...");
             break;
         }

@@ -43,17 +43,12 @@ impl Supervisor {
             Command::Stop(selection) => self.stop_command(asker, &selection, now, actions),
             Command::Restart(selection) => self.restart_command(asker, &selection, now, actions),
             Command::Reload { name, graceful, sequential } => {
-                let watchers = match name {
-                    Some(name) => vec![self.find(&name)?],
-                    None => self.reloadable(),
-                };
                 let kind = match (graceful, sequential) {
                     (false, _) => Kind::Restart,
                     (true, true) => Kind::ReloadInTurn,
                     (true, false) => Kind::Reload,
                 };
-                self.operate_all(asker, kind, Form::Info, &watchers, now, actions);
-                Ok(())
+                self.reload_command(asker, name.as_deref(), kind, now, actions)
             }
             Command::Incr { name, nb } => {
                 self.add_processes(asker, &name, i64::from(nb), now, actions)
@@ -187,6 +182,22 @@ impl Supervisor {
         } else {
             self.restart_group(asker, watchers, now, actions);
         }
+        Ok(())
+    }
+
+    fn reload_command(
+        &mut self,
+        asker: Asker,
+        name: Option<&str>,
+        kind: Kind,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refusal> {
+        let watchers = match name {
+            Some(name) => vec![self.find(name)?],
+            None => self.reloadable(),
+        };
+        self.operate_all(asker, kind, Form::Info, &watchers, now, actions);
         Ok(())
     }
 

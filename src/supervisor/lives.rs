@@ -270,15 +270,12 @@ impl Supervisor {
         self.slot_mut(id).wanted &= again;
         self.slot_mut(id).restarts += u32::from(again);
         let watcher = &mut self.watchers[id.watcher];
-        watcher.last_death = Some(Death {
-            slot: id,
-            pid: leader.pid,
-            ending,
-            lived_ms,
-            memory_short,
-            next,
-            at: now,
-        });
+        let Leader { pid, .. } = leader;
+        if failed || again {
+            // The end of what was to end is no death.
+            watcher.last_death =
+                Some(Death { slot: id, pid, ending, lived_ms, memory_short, next, at: now });
+        }
         if failed || !watcher.failed {
             watcher.last_code = ending.exit_code();
         }
@@ -289,7 +286,7 @@ impl Supervisor {
         if !self.is_main(id.watcher) || self.worth_telling(ending) {
             actions.push(Action::Report(Report::Died {
                 slot: id,
-                pid: leader.pid,
+                pid,
                 ending,
                 success: !failed,
                 lived_ms,

@@ -19,6 +19,7 @@ mod read;
 mod reload;
 mod report;
 mod resize;
+mod sentence;
 mod signals;
 mod slot;
 mod stop;

@@ -1,6 +1,6 @@
 //! Commands that only read: answered from what is known, at once, whatever else goes on.
 
-use super::report::{Names, then};
+use super::report::Names;
 use super::slot::{Slot, State, Way};
 use super::watcher::{Phase, Watcher, Why};
 use super::{SlotId, Supervisor};
@@ -147,10 +147,8 @@ impl Watcher {
     }
 
     fn detail(&self, w: u32, now: Moment, names: &dyn Names) -> WatcherDetail {
-        let last_death = self.last_death.as_ref().map(|death| {
-            let text = format!("{}; {}", death.text(names), then(death.next));
-            (text, now.since_ms(death.at))
-        });
+        let last_death =
+            self.last_death.as_ref().map(|death| (death.text(names), now.since_ms(death.at)));
         WatcherDetail {
             name: names.watcher(w).into(),
             status: self.status(),

@@ -3,7 +3,7 @@
 
 use crate::dice::Dice;
 use crate::world::{Trouble, World};
-use crate::{Run, SEEDS, load};
+use crate::{COMMAND_SEEDS, Run, load};
 use circus::commands::{Command, Matching, Receivers, Selection};
 use circus::config::options::Change;
 use circus::config::settings::WatcherSettings;
@@ -371,7 +371,8 @@ fn commands_leave_what_the_last_of_them_wanted() {
         simulate(seed.parse().expect("SEED is a number"), true);
         return;
     }
-    let count = std::env::var("SEEDS").map_or(SEEDS, |n| n.parse().expect("SEEDS is a number"));
+    let count =
+        std::env::var("SEEDS").map_or(COMMAND_SEEDS, |n| n.parse().expect("SEEDS is a number"));
     let failed: Vec<u64> = (0..count)
         .filter(|seed| std::panic::catch_unwind(|| simulate(*seed, false)).is_err())
         .collect();

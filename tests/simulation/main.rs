@@ -21,6 +21,9 @@ use std::rc::Rc;
 use world::{Trouble, World};
 
 const SEEDS: u64 = 3000;
+
+/// Of runs with commands, which take longer.
+const COMMAND_SEEDS: u64 = 300;
 const STEPS_MAX: usize = 100_000;
 
 /// Longer than any delay, grace and life that a configuration here has.

@@ -17,6 +17,11 @@ impl Candidate {
         let help: String = help.into();
         Candidate { word: word.into(), help: help.replace('\n', " ") }
     }
+
+    /// Whether a word may become it; without regard to case, as circusd looks names up.
+    pub fn fits(&self, begun: &str) -> bool {
+        self.word.to_lowercase().starts_with(&begun.to_lowercase())
+    }
 }
 
 /// The script for a shell.
@@ -61,8 +66,7 @@ pub fn candidates(line: &str, watchers: impl FnOnce() -> Vec<String>) -> (usize,
         (None, None) => command_names(),
         (None, Some(row)) => nouns(row, count, watchers),
     };
-    let fits = |candidate: &Candidate| candidate.word.starts_with(begun);
-    (start, all.into_iter().filter(fits).collect())
+    (start, all.into_iter().filter(|candidate| candidate.fits(begun)).collect())
 }
 
 fn flags(row: Option<&'static Row>) -> impl Iterator<Item = &'static Flag> {
@@ -93,7 +97,7 @@ fn nouns(row: &Row, count: usize, watchers: impl FnOnce() -> Vec<String>) -> Vec
             let topics = watchers().into_iter().map(|name| name.to_lowercase().replace(' ', "_"));
             topics.map(|name| Candidate::new(format!("watcher.{name}."), "")).collect()
         }
-        Noun::OptionPairs if count % 2 == 0 => Vec::new(),
+        Noun::OptionPairs if count.is_multiple_of(2) => Vec::new(),
         Noun::WatcherOption | Noun::OptionPairs => WATCHER
             .iter()
             .filter(|row| row.support != Support::Meaningless)

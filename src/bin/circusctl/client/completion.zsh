@@ -4,7 +4,7 @@ _circusctl() {
     local -a found
     local word help
     while IFS=$'\t' read -r word help; do
-        found+=("${word//:/\\:}:$help")
+        found+=("${word//:/\\:}${help:+:$help}")
     done < <("${words[1]}" completion --line "${(j: :)words[1,CURRENT]}" 2>/dev/null)
     _describe 'circusctl' found
 }

@@ -170,13 +170,13 @@ impl<'a> Daemon<'a> {
         }
         if !patience.asked {
             patience.asked = true;
-            self.diagnose()?;
+            self.diagnose(patience.left())?;
         }
         Ok(())
     }
 
     /// Why nobody answers, if the kernel knows: nobody is there, or we may not.
-    fn diagnose(&self) -> Result<(), Failure> {
+    fn diagnose(&self, left: Option<Duration>) -> Result<(), Failure> {
         if let Some(path) = endpoint::path(&self.endpoint) {
             return connect::check(path)
                 .map_err(|error| Failure::Trouble(self.refused(path, error)));
@@ -185,7 +185,8 @@ impl<'a> Daemon<'a> {
         let address = address.replace("localhost:", "127.0.0.1:");
         // Names are left alone: to look one up may take longer than there is time.
         let Ok(address) = address.parse::<SocketAddr>() else { return Ok(()) };
-        match TcpStream::connect_timeout(&address, Duration::from_millis(500)) {
+        let left = left.unwrap_or(Duration::MAX).clamp(Duration::from_millis(1), TCP_PATIENCE);
+        match TcpStream::connect_timeout(&address, left) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 Err(Failure::Trouble(format!(
                     "nobody listens at {}: is circusd running, with this endpoint?",
@@ -303,6 +304,8 @@ fn random_id() -> String {
 
 /// When an answer is late enough to look for the reason.
 const LATE: Duration = Duration::from_millis(40);
+/// How long a connection over tcp may take before its answer is waited for without it.
+const TCP_PATIENCE: Duration = Duration::from_millis(500);
 /// What circusd takes.
 const REQUEST_BYTES_MAX: usize = 262_144;
 /// Four times what circusd answers.

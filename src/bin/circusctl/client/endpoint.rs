@@ -27,8 +27,8 @@ pub struct Places {
 #[derive(Debug)]
 struct Directory {
     path: PathBuf,
-    /// Everybody can make one there, so it must belong to one of these.
-    owners: Option<[u32; 2]>,
+    /// Where everybody can make one, it must belong to one of these, or to root.
+    owners: [u32; 2],
 }
 
 /// What was found in a directory.
@@ -49,16 +49,17 @@ impl Places {
         let uid = identity::uid();
         // Whoever runs PID 1 rules the container: its circusd is the one that is meant.
         let first = first_process_uid().unwrap_or(uid);
-        let mut directories = vec![Directory { path: "/run/circus".into(), owners: None }];
+        // A /run that is mounted as tmpfs is open to everybody as often as not.
+        let mut directories = vec![Directory { path: "/run/circus".into(), owners: [uid, first] }];
         if let Some(runtime) = word("XDG_RUNTIME_DIR").filter(|path| path.starts_with('/')) {
             let path = Path::new(&runtime).join("circus");
-            directories.push(Directory { path, owners: Some([uid, first]) });
+            directories.push(Directory { path, owners: [uid, first] });
         }
         let users = if first == uid { vec![uid] } else { vec![uid, first] };
         for user in &users {
             for parent in ["/tmp", "/dev/shm"] {
                 let path = PathBuf::from(format!("{parent}/circus-{user}"));
-                directories.push(Directory { path, owners: Some([*user, *user]) });
+                directories.push(Directory { path, owners: [*user, *user] });
             }
         }
         Places { given: word("CIRCUSCTL_ENDPOINT"), directories, uid }
@@ -96,11 +97,12 @@ impl Directory {
             Ok(metadata) => metadata,
             Err(_) => return Found::Nothing,
         };
-        if let Some(owners) = self.owners {
+        let parent = self.path.parent().and_then(|parent| fs::metadata(parent).ok());
+        if parent.is_none_or(|parent| parent.mode() & WRITABLE_BY_ALL != 0) {
             if !metadata.is_dir() {
-                return Found::Suspect("not used: it is no directory".to_string());
+                return Found::Suspect("not used: its directory is none, or a link".to_string());
             }
-            if metadata.uid() != 0 && !owners.contains(&metadata.uid()) {
+            if metadata.uid() != 0 && !self.owners.contains(&metadata.uid()) {
                 let why = format!("not used: its directory belongs to user {}", metadata.uid());
                 return Found::Suspect(why);
             }
@@ -114,6 +116,8 @@ impl Directory {
         }
     }
 }
+
+const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// What to do where the kernel says no.
 pub fn permission_denied(path: &Path, owner: u32, uid: u32) -> String {
@@ -156,7 +160,8 @@ pub fn reachable(endpoint: &str, control: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
     struct Folder(PathBuf);
 
@@ -184,7 +189,9 @@ mod tests {
         }
     }
 
-    fn find(directories: Vec<Directory>) -> Result<String, String> {
+    fn find(places: &[PathBuf], owner: u32) -> Result<String, String> {
+        let directory = |path: &PathBuf| Directory { path: path.clone(), owners: [owner; 2] };
+        let directories = places.iter().map(directory).collect();
         let places = Places { given: None, directories, uid: identity::uid() };
         places.find().map_err(|failure| failure.message().expect("a message"))
     }
@@ -196,8 +203,7 @@ mod tests {
         fs::create_dir(&empty).expect("a folder");
         let (one, two) = (folder.with_socket("one"), folder.with_socket("two"));
         let places = [folder.0.join("absent"), empty, one.clone(), two];
-        let places = places.map(|path| Directory { path, owners: None });
-        assert_eq!(find(places.into()), Ok(format!("ipc://{}/control.sock", one.display())));
+        assert_eq!(find(&places, 0), Ok(format!("ipc://{}/control.sock", one.display())));
     }
 
     #[test]
@@ -206,25 +212,23 @@ mod tests {
         let target = folder.with_socket("target");
         let link = folder.0.join("link");
         symlink(&target, &link).expect("a link");
-        let link = Directory { path: link, owners: Some([identity::uid(); 2]) };
-        let error = find(vec![link]).expect_err("a link");
-        assert!(error.contains("it is no directory"), "{error}");
+        assert!(find(std::slice::from_ref(&link), identity::uid()).is_ok());
 
-        let target = || target.clone();
+        fs::set_permissions(&folder.0, Permissions::from_mode(0o1777)).expect("ours");
+        let error = find(&[link], identity::uid()).expect_err("a link");
+        assert!(error.contains("or a link"), "{error}");
+        assert!(find(std::slice::from_ref(&target), identity::uid()).is_ok());
         if identity::uid() == 0 {
-            std::os::unix::fs::chown(target(), Some(12_345), None).expect("we are root");
-            let others = Directory { path: target(), owners: Some([0, 33]) };
-            let error = find(vec![others]).expect_err("of another");
+            chown(&target, Some(12_345), None).expect("we are root");
+            let error = find(std::slice::from_ref(&target), 33).expect_err("of another");
             assert!(error.contains("belongs to user 12345"), "{error}");
-            let same = Directory { path: target(), owners: Some([0, 12_345]) };
-            assert!(find(vec![same]).is_ok());
+            assert!(find(&[target], 12_345).is_ok());
         }
     }
 
     #[test]
     fn without_any_the_places_are_named() {
-        let error = find(vec![Directory { path: "/nowhere/circus".into(), owners: None }])
-            .expect_err("none");
+        let error = find(&["/nowhere/circus".into()], 0).expect_err("none");
         assert!(error.contains("/nowhere/circus/control.sock"), "{error}");
         assert!(error.contains("Is circusd running"), "{error}");
     }

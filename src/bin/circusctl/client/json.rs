@@ -1,15 +1,16 @@
 //! JSON whose objects keep their order: what `set` changes first is sent first, and options are
 //! printed as the daemon ordered them. Written as Python's `json.dumps` writes it.
 
+use circus::commands::json;
 use serde_core::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Json {
     Null,
     Bool(bool),
-    Whole(i128),
+    Whole(i64),
     Float(f64),
     Text(String),
     List(Vec<Json>),
@@ -80,28 +81,30 @@ impl Json {
 
     /// On one line.
     pub fn line(&self) -> String {
-        let mut out = String::new();
-        self.write_to(&mut out, None);
-        out
+        self.written(None)
     }
 
     /// On many lines, with sorted members.
     pub fn pretty(&self) -> String {
-        let mut out = String::new();
-        self.write_to(&mut out, Some(0));
-        out
+        self.written(Some(0))
+    }
+
+    fn written(&self, indent: Option<usize>) -> String {
+        let mut out = Vec::new();
+        self.write_to(&mut out, indent);
+        String::from_utf8(out).expect("only ASCII is written")
     }
 
     /// `indent`: how deep it is, if it is written on many lines.
-    fn write_to(&self, out: &mut String, indent: Option<usize>) {
+    fn write_to(&self, out: &mut Vec<u8>, indent: Option<usize>) {
         match self {
-            Json::Null => out.push_str("null"),
-            Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Json::Whole(number) => drop(write!(out, "{number}")),
-            Json::Float(number) => out.push_str(&float(*number)),
-            Json::Text(text) => write_text(out, text),
+            Json::Null => json::push_null(out),
+            Json::Bool(value) => json::push_flag(out, *value),
+            Json::Whole(number) => json::push_integer(out, *number),
+            Json::Float(number) => json::push_float(out, *number),
+            Json::Text(text) => json::push_string(out, text),
             Json::List(items) => {
-                write_group(out, ['[', ']'], indent, items.iter(), |out, item, inner| {
+                write_group(out, [b'[', b']'], indent, items.iter(), |out, item, inner| {
                     item.write_to(out, inner);
                 });
             }
@@ -110,22 +113,28 @@ impl Json {
                 if indent.is_some() {
                     members.sort_by(|a, b| a.0.cmp(&b.0));
                 }
-                write_group(out, ['{', '}'], indent, members.into_iter(), |out, member, inner| {
-                    write_text(out, &member.0);
-                    out.push_str(": ");
-                    member.1.write_to(out, inner);
-                });
+                write_group(
+                    out,
+                    [b'{', b'}'],
+                    indent,
+                    members.into_iter(),
+                    |out, member, inner| {
+                        json::push_string(out, &member.0);
+                        out.extend_from_slice(b": ");
+                        member.1.write_to(out, inner);
+                    },
+                );
             }
         }
     }
 }
 
 fn write_group<T>(
-    out: &mut String,
-    brackets: [char; 2],
+    out: &mut Vec<u8>,
+    brackets: [u8; 2],
     indent: Option<usize>,
     items: impl ExactSizeIterator<Item = T>,
-    mut write_item: impl FnMut(&mut String, T, Option<usize>),
+    mut write_item: impl FnMut(&mut Vec<u8>, T, Option<usize>),
 ) {
     let inner = indent.map(|depth| depth + 1);
     let empty = items.len() == 0;
@@ -133,57 +142,19 @@ fn write_group<T>(
     for (number, item) in items.enumerate() {
         match inner {
             Some(depth) => {
-                out.push_str(if number == 0 { "\n" } else { ",\n" });
-                out.push_str(&"  ".repeat(depth));
+                out.extend_from_slice(if number == 0 { b"\n" } else { b",\n" });
+                out.resize(out.len() + 2 * depth, b' ');
             }
-            None if number > 0 => out.push_str(", "),
+            None if number > 0 => out.extend_from_slice(b", "),
             None => {}
         }
         write_item(out, item, inner);
     }
     if let (Some(depth), false) = (indent, empty) {
-        out.push('\n');
-        out.push_str(&"  ".repeat(depth));
+        out.push(b'\n');
+        out.resize(out.len() + 2 * depth, b' ');
     }
     out.push(brackets[1]);
-}
-
-/// Python escapes whatever is not ASCII.
-fn write_text(out: &mut String, text: &str) {
-    out.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            ' '..='~' => out.push(char),
-            other => {
-                for unit in other.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    out.push('"');
-}
-
-/// As Python writes it: the shortest digits, and two digits at least in an exponent.
-pub fn float(number: f64) -> String {
-    let text = format!("{number:?}");
-    match text.split_once('e') {
-        None => text,
-        Some((digits, exponent)) => {
-            let (sign, exponent) = match exponent.strip_prefix('-') {
-                Some(rest) => ('-', rest),
-                None => ('+', exponent),
-            };
-            format!("{digits}e{sign}{exponent:0>2}")
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -210,11 +181,12 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-        Ok(Json::Whole(number.into()))
+        Ok(Json::Whole(number))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-        Ok(Json::Whole(number.into()))
+        // Nothing that circusd counts is larger.
+        Ok(i64::try_from(number).map_or(Json::Float(number as f64), Json::Whole))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Json, E> {

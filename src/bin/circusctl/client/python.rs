@@ -1,8 +1,8 @@
 //! Values as Python's `str` shows them: what Circus's `options` and `get` print, and what scripts
 //! have learned to read.
 
-use super::json::{Json, float};
-use std::fmt::Write;
+use super::json::Json;
+use circus::commands::quoted_whole;
 
 /// A value of an option. Nothing is empty; an environment is `NAME=value,NAME=value`, sorted.
 pub fn option(name: &str, value: &Json) -> String {
@@ -36,9 +36,9 @@ fn write_source(out: &mut String, value: &Json) {
         Json::Null => out.push_str("None"),
         Json::Bool(true) => out.push_str("True"),
         Json::Bool(false) => out.push_str("False"),
-        Json::Whole(number) => drop(write!(out, "{number}")),
-        Json::Float(number) => out.push_str(&float(*number)),
-        Json::Text(text) => write_quoted(out, text),
+        // Python has the same digits in its sources as in its JSON.
+        Json::Whole(_) | Json::Float(_) => out.push_str(&value.line()),
+        Json::Text(text) => out.push_str(&quoted_whole(text)),
         Json::List(items) => {
             out.push('[');
             for (number, item) in items.iter().enumerate() {
@@ -51,34 +51,13 @@ fn write_source(out: &mut String, value: &Json) {
             out.push('{');
             for (number, (name, value)) in members.iter().enumerate() {
                 out.push_str(if number > 0 { ", " } else { "" });
-                write_quoted(out, name);
+                out.push_str(&quoted_whole(name));
                 out.push_str(": ");
                 write_source(out, value);
             }
             out.push('}');
         }
     }
-}
-
-/// In single quotes, unless only double ones need no backslash.
-fn write_quoted(out: &mut String, text: &str) {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    out.push(quote);
-    for char in text.chars() {
-        match char {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            other if other == quote => {
-                out.push('\\');
-                out.push(other);
-            }
-            other if other.is_control() => drop(write!(out, "\\x{:02x}", u32::from(other))),
-            other => out.push(other),
-        }
-    }
-    out.push(quote);
 }
 
 #[cfg(test)]

@@ -23,9 +23,7 @@ fn flag(words: &Words, name: &str) -> Json {
 
 fn whole(what: &str, text: &str) -> Result<Json, String> {
     let number = text.trim().parse::<i64>();
-    number
-        .map(|number| Json::Whole(number.into()))
-        .map_err(|_| format!("{what} {text:?} is no whole number"))
+    number.map(Json::Whole).map_err(|_| format!("{what} {text:?} is no whole number"))
 }
 
 /// Nothing.
@@ -129,7 +127,7 @@ pub fn rm(words: &Words) -> Properties {
 /// `set`. Equal keys: the last one wins, but environments are joined.
 pub fn set(words: &Words) -> Properties {
     let pairs = &words.all()[1..];
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return Err(format!("set: the option {:?} has no value", pairs[pairs.len() - 1]));
     }
     let mut options: Vec<(String, Json)> = Vec::new();

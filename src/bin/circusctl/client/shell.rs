@@ -145,8 +145,8 @@ impl Completer for Completion {
         let line = &line[..end];
         let (start, mut found) = completion::candidates(line, || watcher_names(&self.options));
         if line[..start].trim().is_empty() {
-            let fits = |candidate: &Candidate| candidate.word.starts_with(&line[start..]);
-            found.extend(completion::shell_words().into_iter().filter(fits));
+            let words = completion::shell_words().into_iter();
+            found.extend(words.filter(|candidate| candidate.fits(&line[start..])));
         }
         Ok((start, found.into_iter().map(pair).collect()))
     }

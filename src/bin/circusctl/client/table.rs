@@ -3,6 +3,7 @@
 
 use super::detail::Watcher;
 use super::output::{Paint, printable};
+use std::borrow::Cow;
 
 const HEADINGS: [&str; COLUMNS] = ["NAME", "STATE", "PID", "UPTIME", "RESTARTS", "LAST DEATH"];
 const COLUMNS: usize = 6;
@@ -12,6 +13,16 @@ const STATE: usize = 1;
 struct Line {
     cells: [String; COLUMNS],
     paint: Paint,
+}
+
+impl Line {
+    /// Nothing in it reaches the terminal but what can be seen.
+    fn new(cells: [String; COLUMNS], paint: Paint) -> Line {
+        let clean = |cell: String| {
+            if cell.contains(char::is_control) { printable(&cell) } else { cell }
+        };
+        Line { cells: cells.map(clean), paint }
+    }
 }
 
 /// The lines of the table. `width`: of the terminal. `colour`: whether to colour states.
@@ -44,7 +55,7 @@ fn push_watcher(lines: &mut Vec<Line>, watcher: &Watcher<'_>) {
     let paint = colour_of(&state, watcher.healthy);
     let cells =
         [watcher.name.to_string(), state, pid, time, watcher.restarts.to_string(), watcher.death()];
-    lines.push(Line { cells: cells.map(|cell| printable(&cell)), paint });
+    lines.push(Line::new(cells, paint));
     if !watcher.is_group() {
         return;
     }
@@ -58,7 +69,7 @@ fn push_watcher(lines: &mut Vec<Line>, watcher: &Watcher<'_>) {
             String::new(),
         ];
         let paint = colour_of(process.state, true);
-        lines.push(Line { cells: cells.map(|cell| printable(&cell)), paint });
+        lines.push(Line::new(cells, paint));
     }
 }
 
@@ -97,12 +108,12 @@ fn write_line(
 }
 
 /// No longer than there is room; a few letters are left in any case.
-fn cut(text: &str, room: Option<usize>) -> String {
+fn cut(text: &str, room: Option<usize>) -> Cow<'_, str> {
     match room.map(|room| room.max(10)) {
         Some(room) if text.chars().count() > room => {
             text.chars().take(room - 1).chain(['…']).collect()
         }
-        _ => text.to_string(),
+        _ => text.into(),
     }
 }
 

@@ -49,7 +49,7 @@ pub fn value(key: &str, text: &str) -> Result<Json, String> {
 fn number(text: &str) -> Option<Json> {
     let text = text.trim();
     match text.parse::<i64>() {
-        Ok(number) => Some(Json::Whole(number.into())),
+        Ok(number) => Some(Json::Whole(number)),
         Err(_) => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Json::Float),
     }
 }

@@ -207,7 +207,7 @@ fn set(options: &mut Options, name: &str, value: Option<String>) -> Result<(), S
 
 fn timeout(text: &str) -> Result<Option<u64>, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if seconds == 0.0 => Ok(None),
+        Ok(0.0) => Ok(None),
         Ok(seconds) if seconds > 0.0 && seconds <= TIMEOUT_MAX => {
             Ok(Some(((seconds * 1000.0).ceil() as u64).max(1)))
         }

@@ -1,0 +1,183 @@
+//! The sentences in which people are told: one place, so that every log and every reply uses the
+//! same words.
+
+use super::SlotId;
+use super::report::{Death, HurryCause, Names, Report, StopCause};
+use super::slot::Next;
+use crate::moment::Moment;
+use crate::process::{Ending, Pid};
+
+impl Report {
+    /// The sentence.
+    pub fn text(&self, names: &dyn Names) -> String {
+        match self {
+            Report::Started { watcher, pids } if pids.is_empty() => {
+                format!("{} started with no process", names.watcher(*watcher))
+            }
+            Report::Started { watcher, pids } => {
+                format!("{} started ({})", names.watcher(*watcher), list(pids))
+            }
+            Report::Respawned { slot, pid } => format!("{} started (pid {pid})", at(names, *slot)),
+            Report::Died { .. } => self.death(names),
+            Report::ForkFailed { slot, errno, next } => fork_failed(*slot, *errno, *next, names),
+            Report::NeverStarted { watcher } => {
+                format!("{} is never started: max_retry is 0", names.watcher(*watcher))
+            }
+            Report::TooOld { slot, pid } => {
+                format!("{} (pid {pid}) has reached its max_age and is replaced", at(names, *slot))
+            }
+            Report::Outlasted { slot, pid, signal, waited_ms } => format!(
+                "{} (pid {pid}) did not end within {} of {signal}: killed",
+                at(names, *slot),
+                seconds(*waited_ms)
+            ),
+            Report::LeftBehind { slot, pids, killed, .. } => format!(
+                "{} left {} behind, {}",
+                at(names, *slot),
+                list(pids),
+                if *killed { "now killed" } else { "now asked to end" }
+            ),
+            Report::Hanging { slot, pid } => format!(
+                "{} (pid {pid}) has not become its program yet: does a file system hang that its \
+                 working_dir or program is on?",
+                at(names, *slot)
+            ),
+            Report::Stuck { slot } => {
+                format!("{}: SIGKILL does not end it: it hangs in the kernel", at(names, *slot))
+            }
+            Report::Stopped { watcher, asked: true } => {
+                format!("{} stopped", names.watcher(*watcher))
+            }
+            Report::Stopped { watcher, asked: false } => {
+                format!("{} has no process left and starts none", names.watcher(*watcher))
+            }
+            Report::Completed { watcher } => format!("{} completed", names.watcher(*watcher)),
+            Report::Added { watcher } => format!("{} added", names.watcher(*watcher)),
+            Report::Removed { watcher } => format!("{} removed", names.watcher(*watcher)),
+            Report::Changed { watcher, options } => {
+                format!("{} changed: {}", names.watcher(*watcher), options.join(", "))
+            }
+            Report::HupSent { watcher } => {
+                format!("{} reloading: SIGHUP sent", names.watcher(*watcher))
+            }
+            Report::Reloading { watcher } => format!("{} reloading", names.watcher(*watcher)),
+            Report::Reloaded { watcher } => format!("{} reloaded", names.watcher(*watcher)),
+            Report::ReloadFailed { watcher } => format!(
+                "{} not reloaded: its new processes did not start, the old ones stay",
+                names.watcher(*watcher)
+            ),
+            Report::Stopping { cause } => stopping(*cause, names),
+            Report::Hurried { cause } => hurried(*cause),
+            Report::Orphans { pids, killed } => format!(
+                "{} of no watcher {}",
+                list(pids),
+                if *killed { "killed" } else { "asked to end" }
+            ),
+            Report::Exiting { code } => format!("all stopped, exit code {code}"),
+            Report::Abandoned => "ending although SIGKILL has not ended every process".to_string(),
+        }
+    }
+
+    fn death(&self, names: &dyn Names) -> String {
+        let Report::Died { slot, pid, ending, lived_ms, memory_short, next, .. } = *self else {
+            return String::new();
+        };
+        let at_moment = Moment::default();
+        let death = Death { slot, pid, ending, lived_ms, memory_short, next, at: at_moment };
+        let who = at(names, slot);
+        let (text, then) = (death.text(names), then(next));
+        match ending {
+            Ending::NotExecuted(_) => format!("{who}: {text}; {then}"),
+            Ending::Exited(_) | Ending::Killed(_) => format!("{who} (pid {pid}) {text}; {then}"),
+        }
+    }
+}
+
+impl Death {
+    /// The sentence without its subject.
+    pub(super) fn text(&self, names: &dyn Names) -> String {
+        let lived = seconds(self.lived_ms);
+        match self.ending {
+            Ending::Exited(code) if self.memory_short => format!(
+                "exited with code {code} after {lived}: the kernel has killed what it ran for \
+                 lack of memory"
+            ),
+            Ending::Exited(code) => format!("exited with code {code} after {lived}"),
+            Ending::Killed(_) if self.memory_short => {
+                format!("was killed by the kernel for lack of memory after {lived}")
+            }
+            Ending::Killed(signal) => format!("was killed by {signal} after {lived}"),
+            Ending::NotExecuted(failure) => format!(
+                "cannot {}: {}",
+                names.object(self.slot, failure),
+                names.error(failure.errno)
+            ),
+        }
+    }
+}
+
+const EAGAIN: i32 = 11;
+
+fn at(names: &dyn Names, slot: SlotId) -> String {
+    let name = names.watcher(slot.watcher);
+    if names.has_many(slot.watcher) { format!("{name}.{}", slot.wid()) } else { name.to_string() }
+}
+
+fn fork_failed(slot: SlotId, errno: i32, next: Next, names: &dyn Names) -> String {
+    let reason = match errno {
+        EAGAIN => "the limit of processes is reached (RLIMIT_NPROC, pids cgroup)".to_string(),
+        errno => names.error(errno),
+    };
+    format!("{}: no process can be made: {reason}; {}", at(names, slot), then(next))
+}
+
+fn list(pids: &[Pid]) -> String {
+    const SHOWN: usize = 10;
+    let mut text = String::from(if pids.len() == 1 { "pid" } else { "pids" });
+    for pid in pids.iter().take(SHOWN) {
+        text.push_str(&format!(" {pid}"));
+    }
+    if pids.len() > SHOWN {
+        text.push_str(&format!(" and {} more", pids.len() - SHOWN));
+    }
+    text
+}
+
+fn then(next: Next) -> String {
+    match next {
+        Next::Start { delay_ms: 0 } => "starting again now".to_string(),
+        Next::Start { delay_ms } => format!("starting again in {}", seconds(delay_ms)),
+        Next::Over => "not started again".to_string(),
+        Next::GivenUp { failures: 1 } => "given up".to_string(),
+        Next::GivenUp { failures } => format!("given up after {failures} failures in a row"),
+    }
+}
+
+fn stopping(cause: StopCause, names: &dyn Names) -> String {
+    match cause {
+        StopCause::Signal(signal) => format!("{signal} received: stopping"),
+        StopCause::Command => "quit received: stopping".to_string(),
+        StopCause::Essential { watcher, code } => {
+            format!("{} is essential and ended: stopping, exit code {code}", names.watcher(watcher))
+        }
+        StopCause::Done { code } => format!("nothing left to run: stopping, exit code {code}"),
+    }
+}
+
+fn hurried(cause: HurryCause) -> String {
+    match cause {
+        HurryCause::Signal(signal) => format!("{signal} received again: stopping at once"),
+        HurryCause::Timeout => "shutdown_timeout is over: killing what is left".to_string(),
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..100_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => {
+            let (h, m, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+            if h == 0 { format!("{m} min {s} s") } else { format!("{h} h {m} min") }
+        }
+    }
+}
