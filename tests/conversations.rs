@@ -25,8 +25,17 @@ mod clients;
 #[path = "conversations/compare.rs"]
 mod compare;
 
+#[path = "conversations/conflicts.rs"]
+mod conflicts;
+
+#[path = "conversations/deeds.rs"]
+mod deeds;
+
 #[path = "conversations/differences.rs"]
 mod differences;
+
+#[path = "conversations/expected.rs"]
+mod expected;
 
 #[path = "conversations/json.rs"]
 mod json;
@@ -48,6 +57,12 @@ mod replay;
 
 #[path = "conversations/subscriber.rs"]
 mod subscriber;
+
+#[path = "conversations/timeline.rs"]
+mod timeline;
+
+#[path = "conversations/waiting.rs"]
+mod waiting;
 
 use plans::{NOT_PLAYED, PLANS, Plan};
 use record::Step;
@@ -141,8 +156,32 @@ fn every_recorded_request_gets_the_recorded_reply_or_a_listed_difference() {
     if is_everything && is_here {
         let occurred: BTreeSet<String> =
             outcomes.iter().flat_map(|outcome| outcome.occurred.iter().cloned()).collect();
-        let unused = differences::names().into_iter().filter(|name| !occurred.contains(name));
-        problems.extend(unused.map(|name| format!("listed, but does not occur: {name}")));
+        let names = differences::names().into_iter();
+        let unused = names.filter(|(name, _)| !occurred.contains(name));
+        problems.extend(
+            unused.map(|(name, why)| format!("listed, but does not occur: {name} ({why})")),
+        );
     }
     assert!(problems.is_empty(), "{} problems:\n\n{}", problems.len(), problems.join("\n\n"));
+}
+
+#[test]
+fn what_circus_refuses_as_a_conflict_is_carried_out() {
+    if !world::namespaces_are_possible() || std::env::var_os("CONVERSATIONS_CIRCUSD").is_some() {
+        return;
+    }
+    let mut problems = conflicts::during_a_slow_stop();
+    problems.extend(conflicts::during_a_slow_start());
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn a_recorded_configuration_that_cannot_work_is_refused_as_a_whole() {
+    if !world::namespaces_are_possible() || std::env::var_os("CONVERSATIONS_CIRCUSD").is_some() {
+        return;
+    }
+    let mut running = world::World::plain(&record::read("one-bad-watcher.ini")).start();
+    assert_eq!(running.exit_code(), 2);
+    let said = running.file("err");
+    assert!(said.contains("cmd: is missing in [watcher:b-empty]"), "{said}");
 }

@@ -20,7 +20,7 @@ fn anything() -> Json {
 pub const CLASSES: [Class; 9] = [
     Class {
         name: "Python's words",
-        why: "a reason says what to change; it is no exception of Python, and there is no traceback",
+        why: "a reason is one sentence, and there is no traceback (docs/differences.md 48)",
         change: |_, reply| {
             let is_python =
                 reply.get("reason").text().is_some_and(|it| it.starts_with("command b'"));
@@ -34,7 +34,7 @@ pub const CLASSES: [Class; 9] = [
     },
     Class {
         name: "server error",
-        why: "who waits is told what went wrong",
+        why: "who waits is told what went wrong (docs/differences.md 48)",
         change: |_, reply| {
             let is_vague = reply.get("reason").text() == Some("server error");
             if is_vague {
@@ -46,7 +46,7 @@ pub const CLASSES: [Class; 9] = [
     },
     Class {
         name: "__name__",
-        why: "the section's name is no option (docs/differences.md 9)",
+        why: "the section's name is no option (docs/differences.md 9, 59)",
         change: |_, reply| {
             let Some(options) = reply.find_mut("options") else { return false };
             let is_there = options.find("__name__").is_some();
@@ -59,7 +59,7 @@ pub const CLASSES: [Class; 9] = [
     },
     Class {
         name: "environment",
-        why: "processes inherit circusd's environment (docs/differences.md 8)",
+        why: "processes inherit circusd's environment (docs/differences.md 8, 59)",
         change: |_, reply| {
             let Some(options) = reply.find_mut("options") else { return false };
             let is_empty = options.find("copy_env") == Some(&Json::Bool(false));
@@ -88,7 +88,7 @@ pub const CLASSES: [Class; 9] = [
     },
     Class {
         name: "more options",
-        why: "what Circus does not have comes behind what it has",
+        why: "every option is shown, those of Circus first (docs/differences.md 59)",
         change: |exchange, reply| {
             let Sent::Json(request) = &exchange.request else { return false };
             let is_options = request.get("command").text() == Some("options");
@@ -101,7 +101,7 @@ pub const CLASSES: [Class; 9] = [
     },
     Class {
         name: "discovery",
-        why: "nobody is told where the control endpoint is unless the file says so",
+        why: "discovery only where it is written (docs/differences.md 73)",
         change: |_, reply| {
             let Some(options) = reply.find_mut("options") else { return false };
             let place = options.find_mut("multicast_endpoint");
@@ -126,7 +126,7 @@ pub const CLASSES: [Class; 9] = [
     },
     Class {
         name: "ipython",
-        why: "there is no Python in here",
+        why: "there is no Python in here (docs/differences.md 68)",
         change: |exchange, reply| {
             let Sent::Json(request) = &exchange.request else { return false };
             let is_ipython = request.get("command").text() == Some("ipython");

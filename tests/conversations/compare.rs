@@ -164,11 +164,20 @@ impl Comparison<'_> {
             let (then, now) = (Json::List(then.to_vec()), Json::List(now.to_vec()));
             return Err(format!("{place}: {now} in place of {then}"));
         }
+        // Processes that were started at once have no order.
+        let by_number = |list: &[Json]| {
+            let mut list = list.to_vec();
+            if name == "pids" {
+                list.sort_by_key(Json::integer);
+            }
+            list
+        };
+        let (then, now) = (by_number(then), by_number(now));
         let name = match name {
             "pids" | "started" | "stopped" | "kept" => "pid",
             _ => "",
         };
-        for (number, (then, now)) in then.iter().zip(now).enumerate() {
+        for (number, (then, now)) in then.iter().zip(&now).enumerate() {
             self.value(&format!("{place}[{number}]"), name, then, now)?;
         }
         Ok(())

@@ -92,33 +92,33 @@ pub const ROWS: &[Row] = &[
     row("basic", "r83", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r83"}"#), LIMITS),
     row("errors", "p1", Here::Reply(r#"{"status": "ok", "time": 0.5, "watchers": ["single", "sleeper"], "id": "p1"}"#),
         NO_PROPERTIES),
-    row("errors", "p3", Here::Refused(3, "'properties' should be an object"), "a mistake is told"),
-    row("errors", "r28", Here::Refused(3, "program zz not found"), "a mistake is told"),
+    row("errors", "p3", Here::Refused(3, "'properties' should be an object"), MISTAKE),
+    row("errors", "r28", Here::Refused(3, "program zz not found"), "a watcher that is not there is told (docs/differences.md 52)"),
     row("errors", "r48", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r48"}"#), GONE),
     row("errors", "r49", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r49"}"#), GONE),
     Row { then: r#"{"command": "kill", "properties": {"name": "sleeper"}}"#,
-        ..row("errors", "r54", Here::Refused(3, "graceful_timeout"), "a mistake is told before anything is done") },
+        ..row("errors", "r54", Here::Refused(3, "graceful_timeout"), MISTAKE) },
     row("errors", "r59", Here::Reply(r#"{"status": "ok", "time": 0.5, "options": {"cmd": "sleep 1000"}, "id": "r59"}"#),
-        "a text is one key, not one for each letter"),
+        "a text is one key (docs/differences.md 53)"),
     Row { then: r#"{"command": "set", "properties": {"name": "sleeper", "options": {"numprocesses": 0}, "waiting": true}}"#,
-        ..row("errors", "r67", Here::Refused(3, "'numprocesses' is not a whole number"), "a mistake is told") },
-    row("errors", "r88", Here::Refused(3, "'stop_signal' is no signal"), "a mistake is told"),
+        ..row("errors", "r67", Here::Refused(3, "'numprocesses' is not a whole number"), MISTAKE) },
+    row("errors", "r88", Here::Refused(3, "'stop_signal' is no signal"), MISTAKE),
     Row { then: r#"{"command": "set", "properties": {"name": "sleeper", "options": {"singleton": false}, "waiting": true}}"#,
         ..row("errors", "r91", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r91"}"#), TAKES_EFFECT) },
-    row("errors", "r86", Here::Unsent, "what is set takes effect: the processes are replaced"),
-    row("errors", "r96", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r96"}"#), "every option that makes sense can be set"),
+    row("errors", "r86", Here::Unsent, TAKES_EFFECT),
+    row("errors", "r96", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r96"}"#), SETTABLE),
     Row { then: r#"{"command": "decr", "properties": {"name": "sleeper", "nb": 2, "waiting": true}}"#,
         ..row("errors", "r110", Here::Reply(r#"{"status": "ok", "time": 0.5, "numprocesses": 3, "id": "r110"}"#), NUMBER) },
     Row { then: r#"{"command": "decr", "properties": {"name": "sleeper", "nb": 2, "waiting": true}}"#,
         ..row("errors", "r111", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r111"}"#), NUMBER) },
-    row("errors", "r113", Here::Refused(3, "'nb' isn't an integer"), "who waits is told what went wrong"),
-    row("errors", "r117", Here::Refused(3, "'name' is empty"), "a mistake is told"),
+    row("errors", "r113", Here::Refused(3, "'nb' isn't an integer"), "who waits is told what went wrong (docs/differences.md 48)"),
+    row("errors", "r117", Here::Refused(3, "'name' is empty"), "an ok means done (docs/differences.md 55)"),
     Row { then: r#"{"command": "rm", "properties": {"name": "a3", "waiting": true}}"#,
         ..row("errors", "r122", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r122"}"#), LIMITS) },
     Row { then: r#"{"command": "rm", "properties": {"name": "a4", "waiting": true}}"#,
-        ..row("errors", "r124", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r124"}"#), "every option that makes sense can be set") },
+        ..row("errors", "r124", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r124"}"#), SETTABLE) },
     Row { then: r#"{"command": "add", "properties": {"name": "a10", "cmd": "sleep 1"}}"#,
-        ..row("errors", "r134", Here::Refused(3, "'cmd' isn't a string"), "a mistake is told") },
+        ..row("errors", "r134", Here::Refused(3, "'cmd' isn't a string"), MISTAKE) },
     row("poison", "#1", Here::Refused(1, "json invalid"), ANSWERED),
     row("poison", "r1", Here::Reply(r#"{"status": "ok", "time": 0.5, "numwatchers": 1, "id": "r1"}"#), UNHURT),
     row("poison", "#4", Here::Refused(1, "json invalid"), ANSWERED),
@@ -143,7 +143,7 @@ pub const ROWS: &[Row] = &[
     row("process", "r31", Here::With(&[("statuses.exe", r#""active""#), ("statuses.pathonly", r#""active""#)]),
         "executable and copy_path work"),
     row("process", "r32", Here::With(&[("options.env", r#""?""#)]),
-        "what the file gives to the processes is shown, not what they inherit"),
+        "what is inherited is not shown (docs/differences.md 59)"),
     row("misc", "r2", Here::Reply(r#"{"status": "ok", "time": 0.5, "pids": [4575, 4646], "id": "r2"}"#), AT_ONCE),
     row("misc", "r4", Here::Reply(r#"{"status": "ok", "time": 0.5, "name": "idle", "info": "?", "id": "r4"}"#), AT_ONCE),
     row("misc", "r5", Here::Refused(3, "not found in 'idle'"), AT_ONCE),
@@ -169,10 +169,12 @@ pub const ROWS: &[Row] = &[
     row("lifecycle", "r45", Here::With(&[("info.started", "[]"), ("info.kept", "[31214]")]), ZERO),
 ];
 
-const TAKES_EFFECT: &str = "what is set takes effect";
-const LIMITS: &str = "limits can be given to add";
+const TAKES_EFFECT: &str = "what is set takes effect (docs/differences.md 56)";
+const SETTABLE: &str = "every option of a process can be set (docs/differences.md 56)";
+const MISTAKE: &str = "a mistake is told before anything is done (docs/differences.md 49, 57)";
+const LIMITS: &str = "limits can be given to add (docs/differences.md 55)";
 const GONE: &str = "a process that is not there gets no signal, and that is no error";
-const NUMBER: &str = "a number may be written as a text";
+const NUMBER: &str = "a number may be written as a text (docs/differences.md 49)";
 const ZERO: &str = "a watcher that shall have no process is active without one";
 const AGE: &str = "a new age needs no new processes (docs/differences.md 58)";
 const COPY_PATH: &str = "copy_path works without copy_env";
@@ -183,8 +185,8 @@ const UNHURT_BY_KILL: &str = "a number may be written as a text (docs/difference
 const OWNER: &str = "the owner owns the sockets, no more (docs/differences.md 76)";
 const EXECUTABLE: &str = "executable is what is executed (docs/differences.md 13)";
 const SHELL: &str = "the shell runs what is written (docs/differences.md 14)";
-const ANSWERED: &str = "a malformed request is answered";
-const UNHURT: &str = "after a malformed request all goes on as before";
+const ANSWERED: &str = "a malformed request is answered (docs/differences.md 47)";
+const UNHURT: &str = "a malformed request blocks nobody (docs/differences.md 47)";
 const NO_PROPERTIES: &str = "properties that are null are none";
 const LOST: &str = "the recorder was not connected when everything started again";
 const AT_ONCE: &str =
@@ -197,21 +199,21 @@ pub const WINDOWS: &[Window] = &[
     window("signals", "r5", "slow", "", "spawn start", LOST),
     window("basic", "r80", "n2", "", "add spawn spawn start", LIMITS),
     window("basic", "r83", "n2", "", "remove kill kill reap reap stop", LIMITS),
-    window("errors", "r88", "sleeper", "updated", "", "a mistake is told"),
+    window("errors", "r88", "sleeper", "updated", "", MISTAKE),
     window("errors", "r91", "sleeper", "updated", "updated updated", TAKES_EFFECT),
     window("errors", "r86", "sleeper", "updated", "", TAKES_EFFECT),
     window("errors", "r136", "sleeper", "spawn kill reload", "kill reap=28634 stop spawn start",
-        "`no` means no"),
+        "`no` means no (docs/differences.md 50)"),
     window("errors", "r105", "sleeper", "updated updated spawn kill reload", "updated updated", AGE),
     window("errors", "r106", "sleeper", "updated spawn kill reload", "updated", AGE),
-    window("errors", "r96", "sleeper", "", "updated", "every option that makes sense can be set"),
-    window("errors", "r98", "sleeper", "updated", "", "a mistake is told"),
+    window("errors", "r96", "sleeper", "", "updated", SETTABLE),
+    window("errors", "r98", "sleeper", "updated", "", MISTAKE),
     window("errors", "r110", "sleeper", "",
         "spawn=900001 spawn=900002 kill=28623 kill=900001 reap=28623 reap=900001", NUMBER),
     window("errors", "r111", "sleeper", "",
         "spawn=900003 spawn=900004 kill=900002 kill=900003 reap=900002 reap=900003", NUMBER),
     window("errors", "r122", "a3", "", "add remove", LIMITS),
-    window("errors", "r124", "a4", "", "add remove", "every option that makes sense can be set"),
+    window("errors", "r124", "a4", "", "add remove", SETTABLE),
     window("process", "r9", "pathonly", "", "spawn start", COPY_PATH),
     window("process", "r36", "pathonly", "", "kill reap stop", COPY_PATH),
     window("process", "r22", "exe", "stop", "spawn start", EXECUTABLE),
@@ -284,14 +286,24 @@ pub const SAME: &[Same] = &[
     Same { recording: "errors", pid: "900004", later: "28625", why: AGE },
 ];
 
-/// The names of all differences, as they are noted when they occur.
-pub fn names() -> Vec<String> {
-    let mut names: Vec<String> = CLASSES.iter().map(|class| class.name.to_owned()).collect();
-    names.push("untold deaths".to_owned());
-    let unsent = |row: &&Row| !matches!(row.here, Here::Unsent | Here::Ask(_));
-    names.extend(ROWS.iter().filter(unsent).map(|row| format!("{} {}", row.recording, row.label)));
-    names.extend(WINDOWS.iter().map(|it| format!("{} {} {}", it.recording, it.after, it.watcher)));
-    names.extend(LATER.iter().map(|it| format!("{} before {}", it.recording, it.before)));
-    names.extend(MIXED.iter().map(|it| format!("{} {} mixed", it.recording, it.watcher)));
-    names
+/// What is listed for a request.
+pub fn find(recording: &str, label: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.recording == recording && row.label == label)
+}
+
+/// The names of all differences, as they are noted when they occur, each with its reason.
+pub fn names() -> Vec<(String, &'static str)> {
+    let classes = CLASSES.iter().map(|it| (it.name.to_owned(), it.why));
+    let untold =
+        [("untold deaths".to_owned(), "every death is published (docs/differences.md 65)")];
+    let is_answered = |row: &&Row| !matches!(row.here, Here::Unsent | Here::Ask(_));
+    let rows = ROWS.iter().filter(is_answered);
+    let rows = rows.map(|it| (format!("{} {}", it.recording, it.label), it.why));
+    let name = |it: &Window| format!("{} {} {}", it.recording, it.after, it.watcher);
+    let windows = WINDOWS.iter().map(|it| (name(it), it.why));
+    let later = LATER.iter().map(|it| (format!("{} before {}", it.recording, it.before), it.why));
+    let mixed = MIXED.iter().map(|it| (format!("{} {} mixed", it.recording, it.watcher), it.why));
+    let same = SAME.iter().map(|it| (format!("{} {}", it.recording, it.later), it.why));
+    let rows = rows.chain(same);
+    classes.chain(untold).chain(rows).chain(windows).chain(later).chain(mixed).collect()
 }
