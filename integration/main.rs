@@ -15,5 +15,6 @@ mod configuration;
 mod entrypoint;
 mod examples;
 mod job_control;
+mod original;
 mod restrictions;
 mod watchers;
