@@ -123,7 +123,7 @@ fn the_image_of_the_program_holds_one_static_file_that_runs() {
     let version = Container::to_end(&[], &image, &["--version"]);
     assert_eq!(version.code, 0, "{version:?}");
     assert!(version.stdout.contains(env!("CARGO_PKG_VERSION")), "{version:?}");
-    let twice = Container::to_end(&[], &image, &["--", "/circusd", "--version"]);
+    let twice = Container::to_end(&[], &image, &["--", "circusd", "--version"]);
     assert_eq!((twice.code, twice.stdout), (0, version.stdout));
     let size = must(&["image", "inspect", "-f", "{{.Size}}", &image]);
     let size: u64 = size.parse().expect("docker prints a number");

@@ -4,29 +4,36 @@
 //! |---|---|
 //! | `commands` | bytes of a request → a command; answers and publications → bytes |
 //! | `config` | ini text → settings; the one table of options; what to execute for a process |
-//! | `supervisor` | decides: `handle(event, now)` → actions; slots, watchers, order, stop, reload, reports |
+//! | `supervisor` | decides: `handle(event, now)` → actions; slots, watchers, operations, order, stop, reload, reports |
 //! | `wire` | frames between circusd and its gateway, as bytes and back |
-//! | `sys` | the only unsafe code: spawn, wait, signals, poll, /proc, cgroup readings, terminal |
+//! | `sys` | the only unsafe code (but `bin/circusctl/zeromq.rs`): spawn, wait, signals, poll, sockets, /proc, cgroup |
 //! | `moment`, `pattern`, `process`, `signal` | plain words that all rooms use |
 //! | `bin/circusctl` | what speaks ZeroMQ: the client, and the gateway between clients and circusd |
-//! | `bin/circusd` | acts as PID 1: event loop, log, command line, `--check` |
+//! | `bin/circusd` | acts as PID 1: event loop, control plane, log, command line, `--check` |
 //!
 //! How a death becomes a new process: `bin/circusd/shell.rs` reaps it and delivers
 //! `Event::Ended` → `supervisor/lives.rs` counts it (`slot.rs` decides what follows), asks for a
 //! survey of what was left behind, and then for `Action::Spawn` → `bin/circusd/launcher.rs` turns
 //! settings into a plan → `sys/spawn.rs` makes the process.
 //!
+//! How a request becomes an answer: `bin/circusctl/gateway.rs` gets it from libzmq → a frame of `wire` →
+//! `bin/circusd/gateway.rs` → `bin/circusd/control.rs` has `commands` parse it, and answers what is
+//! known (`supervisor/read.rs`, `config`, `figures.rs`); the rest is an `Event` → `supervisor/command.rs`
+//! says what it means for which watchers, `operation.rs` carries it out, one after the other for each
+//! watcher → `Action::Answer`, and the same way back.
+//!
 //! To add an option: a row in `config/options`, a field in `config/settings.rs`, and whoever acts on
-//! it. To tell people something new: a variant in `supervisor/report.rs`.
+//! it. To tell people something new: a variant in `supervisor/report.rs`. To add a command: a variant
+//! in `commands/command.rs`, and the compiler shows the rest.
 //!
 //! **Holds everywhere.** Programs use the library, never the other way. `supervisor` knows only
-//! `config` and plain words; it has no I/O, clock, threads or chance of its own. PID 1 is one
-//! thread and waits in one place, `Shell::wait` (and a fifth of
-//! a second at the end, for whoever reads the log). `tests/tidy.rs` keeps the first two.
+//! `commands`, `config` and plain words; it has no I/O, clock, threads or chance of its own. PID 1 is one
+//! thread and waits in one place, `Shell::wait` (and a part of
+//! a second at the end, for whoever reads the log or waits for an answer). `tests/tidy.rs` keeps the first two.
 //!
 //! **Deliberately absent.** Signal handlers: all signals are blocked and read (`sys/signals.rs`). An
 //! ini crate: Circus's line rules and positions are the whole parser (`config/ini.rs`). Anything
-//! that ticks. Commands, sockets, log capture and readiness are not here yet; a configuration that
+//! that ticks. ZeroMQ in PID 1. Sockets, log capture and readiness are not here yet; a configuration that
 //! asks for them is checked, and told so at start.
 
 pub mod commands;

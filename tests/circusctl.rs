@@ -1,5 +1,5 @@
 //! The client as a program, against a daemon that answers what the test says. What Circus's own
-//! circusctl has sent and printed is in `data/circus/circusctl.jsonl`.
+//! circusctl has sent and printed is in `data/circusctl.jsonl`.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 

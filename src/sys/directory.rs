@@ -15,6 +15,8 @@ use std::rc::Rc;
 pub struct Directory {
     path: Box<str>,
     opened: Rc<OwnedFd>,
+    /// Ours.
+    uid: u32,
 }
 
 /// Nobody else who asks for it has this lock, as long as this lives. Its file stays for ever: were it
@@ -52,13 +54,14 @@ impl Directory {
         })?;
         let status =
             fstat(&directory).map_err(|errno| Obstacle::refused(Attempt::OpenDirectory, errno))?;
-        if status.st_uid != super::identity::uid() {
+        let uid = super::identity::uid();
+        if status.st_uid != uid {
             return Err(Obstacle::BelongsTo(status.st_uid));
         }
         if status.st_mode & 0o7777 != mode.bits() {
             fchmod(&directory, mode).map_err(|e| Obstacle::refused(Attempt::Tighten, e))?;
         }
-        Ok(Directory { path: path.into(), opened: Rc::new(directory) })
+        Ok(Directory { path: path.into(), opened: Rc::new(directory), uid })
     }
 
     /// The directory of a path, whoever it belongs to, and the name in it.
@@ -74,7 +77,8 @@ impl Directory {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let opened = open(directory, flags, Mode::empty())
             .map_err(|errno| Obstacle::refused(Attempt::OpenDirectory, errno))?;
-        Ok((Directory { path: directory.into(), opened: Rc::new(opened) }, name))
+        let (path, opened) = (directory.into(), Rc::new(opened));
+        Ok((Directory { path, opened, uid: super::identity::uid() }, name))
     }
 
     /// The path of a file in it.
@@ -101,7 +105,7 @@ impl Directory {
                     })?;
                 // Nothing that another name leads to, or that is another's, is ever written to.
                 let status = fstat(&file).map_err(refused)?;
-                let is_ours = status.st_uid == super::identity::uid() && status.st_nlink == 1;
+                let is_ours = status.st_uid == self.uid && status.st_nlink == 1;
                 if FileKind::of(&status) != FileKind::Regular || !is_ours {
                     return Err(Obstacle::SuspectLock);
                 }
@@ -154,7 +158,7 @@ impl SocketFile {
         let status =
             directory.status(name).map_err(|errno| Obstacle::refused(Attempt::Bind, errno))?;
         let kind = FileKind::of(&status);
-        if kind != FileKind::Socket || status.st_uid != super::identity::uid() {
+        if kind != FileKind::Socket || status.st_uid != directory.uid {
             return Err(Obstacle::Occupied(kind));
         }
         let identity = (status.st_dev, status.st_ino);

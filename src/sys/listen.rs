@@ -96,7 +96,7 @@ impl AsFd for Listener {
 }
 
 /// Connections that wait for the gateway; more are refused, or wait on the clients' side.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 512;
 
 /// Listen at a path. A socket that nobody serves is replaced; whatever else is there stays. Whoever
 /// calls this has the lock, or two could replace each other's.

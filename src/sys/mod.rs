@@ -8,6 +8,7 @@ pub mod clock;
 pub mod connect;
 pub mod directory;
 pub mod fds;
+pub mod figures;
 pub mod identity;
 pub mod listen;
 pub mod output;

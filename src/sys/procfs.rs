@@ -2,6 +2,7 @@
 //! nothing here is an error.
 
 use crate::process::{Pid, Tag};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 
@@ -53,23 +54,95 @@ pub fn children_of(pid: Pid) -> Vec<Pid> {
     found
 }
 
-/// All descendants of a process, each after its parent: (parent, child).
-pub fn descendants(pid: Pid) -> Vec<(Pid, Pid)> {
-    let mut found: Vec<(Pid, Pid)> = Vec::new();
-    let mut parents = vec![pid];
-    while let Some(parent) = parents.pop()
-        && found.len() < DESCENDANTS_MAX
-    {
-        for child in children_of(parent) {
-            found.push((parent, child));
-            parents.push(child);
+/// All that descend from a process, and not the process itself; those whose parent has ended no longer
+/// do. At most `DESCENDANTS_MAX`.
+pub fn descendants(pid: Pid) -> Vec<Pid> {
+    let mut families = Families::default();
+    let mut seen = BTreeSet::from([pid]);
+    let mut found = Vec::new();
+    let mut at = 0;
+    let mut next = Some(pid);
+    while let Some(parent) = next {
+        for child in families.children_of(parent, None) {
+            // A number may come up twice if its process goes and another one comes meanwhile.
+            if found.len() < DESCENDANTS_MAX && seen.insert(child) {
+                found.push(child);
+            }
+        }
+        next = found.get(at).copied();
+        at += 1;
+        if at == LISTS_READ_MAX {
+            families.read_all();
         }
     }
     found
 }
 
-/// More are not looked for: who forks faster than we read is not to keep us.
-const DESCENDANTS_MAX: usize = 10_000;
+/// More is no tree that somebody wants.
+pub const DESCENDANTS_MAX: usize = 10_000;
+
+/// After so many lists it is less work to read all of /proc, for who has many children.
+const LISTS_READ_MAX: usize = 64;
+
+/// Who is whose child: for some questions that are asked in one moment, so that all of /proc is read
+/// once at most, and only if the kernel keeps no lists or a process has many threads.
+#[derive(Debug, Default)]
+pub struct Families {
+    by_parent: Option<BTreeMap<Pid, Vec<Pid>>>,
+}
+
+impl Families {
+    /// Its direct children. `threads` is how many threads it has, if that is known.
+    pub fn children_of(&mut self, pid: Pid, threads: Option<u32>) -> Vec<Pid> {
+        if self.by_parent.is_none() {
+            match threads {
+                Some(1) => {
+                    match only_list(pid) {
+                        Some(children) => return children,
+                        // Nothing can be different for other processes.
+                        None if !has_lists() => {}
+                        None => return Vec::new(),
+                    }
+                }
+                Some(count) if count > THREADS_WITH_LISTS_MAX => {}
+                Some(_) | None if has_lists() => return children_of(pid),
+                Some(_) | None => {}
+            }
+        }
+        self.read_all().get(&pid).cloned().unwrap_or_default()
+    }
+
+    fn read_all(&mut self) -> &BTreeMap<Pid, Vec<Pid>> {
+        self.by_parent.get_or_insert_with(by_parent)
+    }
+}
+
+/// The list of a process with one thread, in one piece if it is short: most are empty.
+fn only_list(pid: Pid) -> Option<Vec<Pid>> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let mut text = [0; 1024];
+    let length = fs::File::open(&path).ok()?.read(&mut text).ok()?;
+    // The kernel may give a little less than what there is room for.
+    if length > text.len() / 2 {
+        return Some(parse_pids(&fs::read_to_string(&path).ok()?));
+    }
+    Some(parse_pids(std::str::from_utf8(&text[..length]).ok()?))
+}
+
+/// Each thread has a list of its own; from here on it is less work to read all of /proc.
+const THREADS_WITH_LISTS_MAX: u32 = 32;
+
+fn has_lists() -> bool {
+    fs::metadata("/proc/thread-self/children").is_ok()
+}
+
+fn by_parent() -> BTreeMap<Pid, Vec<Pid>> {
+    let mut families: BTreeMap<Pid, Vec<Pid>> = BTreeMap::new();
+    for (child, parent) in all().into_iter().flatten().filter_map(|pid| Some((pid, parent(pid)?))) {
+        families.entry(parent).or_default().push(child);
+    }
+    families
+}
 
 /// The parent of a process.
 pub fn parent(pid: Pid) -> Option<Pid> {
@@ -84,18 +157,14 @@ pub fn tag(pid: Pid) -> Option<Tag> {
 }
 
 fn children_by_scan() -> Option<Vec<Pid>> {
-    let us = Pid::new(std::process::id() as i32)?;
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").ok()?.flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::new) else {
-            continue;
-        };
-        if parent(pid) == Some(us) {
-            found.push(pid);
-        }
-    }
-    Some(found)
+    let us = super::identity::pid();
+    Some(all()?.filter(|pid| parent(*pid) == Some(us)).collect())
+}
+
+/// All processes that we can see.
+fn all() -> Option<impl Iterator<Item = Pid>> {
+    let entries = fs::read_dir("/proc").ok()?.flatten();
+    Some(entries.filter_map(|entry| Pid::new(entry.file_name().to_str()?.parse().ok()?)))
 }
 
 fn parse_pids(text: &str) -> Vec<Pid> {
@@ -140,5 +209,32 @@ mod tests {
                     Max file locks            4611686018427387905  unlimited            locks \n";
         assert_eq!(parse_tag(text), Some(Tag(4_611_686_018_427_387_905)));
         assert_eq!(parse_tag("Max file locks  unlimited  unlimited  locks"), None);
+    }
+
+    #[test]
+    fn descendants_are_found_by_the_lists_and_without_them() {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "sh -c 'sleep 300; :' & wait"]);
+        let mut shell = shell.stdin(std::process::Stdio::null()).spawn().expect("a shell");
+        let pid = Pid::new(shell.id() as i32).expect("positive");
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(25);
+        while descendants(pid).len() < 2 {
+            assert!(std::time::Instant::now() < end, "never three generations");
+            std::thread::yield_now();
+        }
+        let all = descendants(pid);
+        let mut without_lists = Families::default();
+        without_lists.read_all();
+        assert_eq!(without_lists.children_of(pid, Some(1)), all[..1]);
+        assert_eq!(without_lists.children_of(all[0], None), all[1..]);
+        for threads in [None, Some(1), Some(2), Some(1000)] {
+            assert_eq!(Families::default().children_of(pid, threads), all[..1], "{threads:?}");
+        }
+        for pid in &all {
+            let pid = nix::unistd::Pid::from_raw(pid.number());
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+        let _ = shell.wait();
+        assert!(descendants(pid).is_empty());
     }
 }

@@ -199,7 +199,7 @@ struct Recorded {
 
 /// The recorded runs with an endpoint and without input.
 fn recorded() -> Vec<Recorded> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/circus/circusctl.jsonl");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/circusctl.jsonl");
     let text = std::fs::read_to_string(path).expect("the transcript");
     let mut found = Vec::new();
     for line in text.lines() {

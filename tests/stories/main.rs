@@ -1,5 +1,6 @@
 //! Short stories: given these events, exactly these actions.
 
+mod commands;
 mod stage;
 
 use circus::process::Ending;

@@ -1,11 +1,12 @@
 //! Tells the core what happens, and writes down what it wants done, a short word each.
 
-use circus::config::settings::{Config, Variable};
+use circus::commands::{Answer, Command};
+use circus::config::settings::{Config, Variable, WatcherSettings};
 use circus::config::{self, Source};
 use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Event, Mode, SlotId, Supervisor};
+use circus::supervisor::{Action, Asker, Event, Mode, SlotId, Supervisor, Ticket};
 use std::collections::BTreeMap;
 
 pub struct Stage {
@@ -15,6 +16,10 @@ pub struct Stage {
     next_pid: i32,
     asked: Vec<(SlotId, Tag)>,
     pids: BTreeMap<i32, (SlotId, Tag)>,
+    tickets: u64,
+    /// Answers so far, not yet looked at.
+    answers: Vec<(u64, Answer)>,
+    published: Vec<String>,
 }
 
 struct Text<'a>(&'a str);
@@ -47,7 +52,17 @@ impl Stage {
         }
         let names = watchers.iter().map(|watcher| watcher.name.to_string()).collect();
         let core = Supervisor::new(circus, watchers, mode, 1, 1);
-        Stage { core, names, now: 0, next_pid: 10, asked: Vec::new(), pids: BTreeMap::new() }
+        Stage {
+            core,
+            names,
+            now: 0,
+            next_pid: 10,
+            asked: Vec::new(),
+            pids: BTreeMap::new(),
+            tickets: 0,
+            answers: Vec::new(),
+            published: Vec::new(),
+        }
     }
 
     pub fn tell(&mut self, event: Event) -> Vec<String> {
@@ -68,7 +83,16 @@ impl Stage {
             Action::Exit { code } => format!("exit {code}"),
             Action::SignalChild { child, signal, .. } => format!("{signal} child {child}"),
             Action::SignalDescendants { pid, signal } => format!("{signal} descendants of {pid}"),
-            Action::Report(_) | Action::Publish { .. } | Action::Answer { .. } => return None,
+            Action::Publish { watcher, publication, .. } => {
+                let name = &self.names[watcher as usize];
+                self.published.push(format!("{name} {}", publication.action()));
+                return None;
+            }
+            Action::Answer { ticket, answer } => {
+                self.answers.push((ticket.0, answer));
+                return None;
+            }
+            Action::Report(_) => return None,
         })
     }
 
@@ -141,6 +165,33 @@ impl Stage {
             .map(|(pid, of)| (Pid::new(*pid).expect("positive"), Some(self.pids[of].1)))
             .collect();
         self.tell(Event::Survey { adopted })
+    }
+
+    /// A client asks for something and waits until it is done. Its number is the next one, from 1.
+    pub fn client(&mut self, command: Command) -> Vec<String> {
+        let asker = self.asker(true);
+        self.tell(Event::Command { asker, command })
+    }
+
+    /// The next client.
+    pub fn asker(&mut self, waiting: bool) -> Asker {
+        self.tickets += 1;
+        Asker { ticket: Some(Ticket(self.tickets)), waiting }
+    }
+
+    /// The settings of a watcher.
+    pub fn settings(&self, watcher: u32) -> WatcherSettings {
+        (**self.core.settings(watcher)).clone()
+    }
+
+    /// What was answered since the last look: the client's number and the answer.
+    pub fn answers(&mut self) -> Vec<(u64, Answer)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// What was published since the last look.
+    pub fn published(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.published)
     }
 
     pub fn signal(&mut self, signal: Signal) -> Vec<String> {

@@ -165,7 +165,7 @@ impl Control {
             Command::Get { name, keys } => get(name, keys, view),
             Command::GlobalOptions { option } => self.global_options(option.as_deref(), view),
             Command::ListSockets => Ok(Answer::Sockets(Vec::new())),
-            Command::Dstats => Ok(self.own_figures(view)),
+            Command::Dstats => Ok(self.own_figures()),
             Command::Stats { name: None, .. } => Ok(self.all_figures(view)),
             Command::Stats { name: Some(name), process, .. } => {
                 self.figures_of(name, process.as_ref(), view)
@@ -188,20 +188,19 @@ impl Control {
         Ok(Answer::Options(all))
     }
 
-    fn own_figures(&mut self, view: &View<'_>) -> Answer {
+    fn own_figures(&mut self) -> Answer {
         let mut info = Vec::new();
-        self.figures.info(&mut info, identity::pid(), None, view.now);
+        self.figures.of_circusd(&mut info);
         Answer::Members(vec![("info", text(info))])
     }
 
     fn all_figures(&mut self, view: &View<'_>) -> Answer {
+        let supervisor = view.supervisor;
+        let watchers = supervisor.watcher_numbers().into_iter();
+        let watchers: Vec<(&str, Vec<Running>)> =
+            watchers.map(|w| (&*supervisor.settings(w).name, supervisor.running(w))).collect();
         let mut infos = Vec::new();
-        let mut object = json::Object::new(&mut infos);
-        for w in view.supervisor.watcher_numbers() {
-            let name = &view.supervisor.settings(w).name;
-            self.figures_of_all(object.key(name), &view.supervisor.running(w), view.now);
-        }
-        object.end();
+        self.figures.of_watchers(&mut infos, &watchers);
         Answer::Members(vec![("infos", text(infos))])
     }
 
@@ -211,35 +210,18 @@ impl Control {
         process: Option<&AskedProcess>,
         view: &View<'_>,
     ) -> Result<Answer, Refusal> {
-        let w = view.supervisor.find(name)?;
-        let running = view.supervisor.running(w);
+        let running = view.supervisor.running(view.supervisor.find(name)?);
         let mut info = Vec::new();
         let Some(process) = process else {
-            self.figures_of_all(&mut info, &running, view.now);
+            self.figures.of_processes(&mut info, &running);
             let mut shown = Vec::new();
             json::push_string(&mut shown, name);
             return Ok(Answer::Members(vec![("name", text(shown)), ("info", text(info))]));
         };
-        let found = running.into_iter().find(|running| running.pid == process.pid);
-        let Some(running) = found else {
-            return Err(Refusal::no_process(process, name));
-        };
-        self.figures_of_one(&mut info, running, view.now);
+        let found = running.iter().find(|running| running.pid == process.pid);
+        let found = found.ok_or_else(|| Refusal::no_process(process, name))?;
+        self.figures.of_process(&mut info, found);
         Ok(Answer::Members(vec![("process", process.as_sent.clone()), ("info", text(info))]))
-    }
-
-    fn figures_of_all(&mut self, out: &mut Vec<u8>, all: &[Running], now: Moment) {
-        let mut object = json::Object::new(out);
-        for running in all {
-            let key = running.pid.to_string();
-            self.figures_of_one(object.key(&key), *running, now);
-        }
-        object.end();
-    }
-
-    fn figures_of_one(&mut self, out: &mut Vec<u8>, running: Running, now: Moment) {
-        let started = unix_time(running.started, now);
-        self.figures.info(out, running.pid, Some((started, running.wid)), now);
     }
 
     fn prepare_configure(&self, restart: bool, view: &View<'_>) -> Result<Prepared, Refusal> {

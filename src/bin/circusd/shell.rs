@@ -461,8 +461,13 @@ impl Shell {
         if !self.has_proc {
             return;
         }
-        for (parent, child) in procfs::descendants(pid) {
-            let _ = signals::send_to_child_of(parent, child, signal);
+        let descendants = procfs::descendants(pid);
+        for child in &descendants {
+            // It may be another process's number by now; then its parent is a stranger.
+            let parent = procfs::parent(*child);
+            if let Some(parent) = parent.filter(|it| *it == pid || descendants.contains(it)) {
+                let _ = signals::send_to_child_of(parent, *child, signal);
+            }
         }
     }
 
