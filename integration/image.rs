@@ -44,9 +44,7 @@ pub fn scratch() -> String {
 #[track_caller]
 pub fn services() -> String {
     static MADE: Made = OnceLock::new();
-    once(&MADE, || {
-        with_programs("services-subject", &services_alone(), "/usr/local/bin/")
-    })
+    once(&MADE, || with_programs("services-subject", &services_alone(), "/usr/local/bin/"))
 }
 
 /// The same with Circus's own package from PyPI: its circusctl is the one in PATH, ours is beside

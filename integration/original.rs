@@ -30,7 +30,7 @@ fn with_circus(ini: &str) -> Option<Container> {
     }
     let image = image::python()?;
     let helpers = format!("{}:/helpers:ro", image::project().join("integration/python").display());
-    let options = ["-v", &helpers, "-e", "PYTHONPATH=/helpers", "-e", "PYTHONUNBUFFERED=1"];
+    let options = ["-v", &helpers, "-e", "PYTHONPATH=/helpers"];
     Some(Container::with_config_in(&options, &image, ini, &[CONFIG]))
 }
 
@@ -42,7 +42,8 @@ fn over_tcp() -> String {
 fn plugin(class: &str, config: &str, control: &str, pubsub: &str) -> String {
     format!(
         "[watcher:plugin]\ncmd = python3 -c 'from circus import plugins; plugins.main()' \
-         --endpoint {control} --pubsub {pubsub} --config {config} {class}\npriority = 1\n"
+         --endpoint {control} --pubsub {pubsub} --config {config} {class}\npriority = 1\n\
+         stop_signal = INT\n"
     )
 }
 
@@ -51,7 +52,8 @@ fn client_operates(ini: &str, endpoint: &str) {
     let Some(container) = with_circus(ini) else { return };
     container.wait_for_pids("sleep 1001", 2);
     let ended = container.exec(&["python3", "/helpers/client.py", endpoint]);
-    assert_eq!((ended.code, &*ended.stdout), (0, "all is as with Circus\n"), "{ended:?}");
+    // Its exit code may be that of whatever runs in a container that ends: it has asked for that.
+    assert_eq!((&*ended.stdout, &*ended.stderr), ("all is as with Circus\n", ""), "{ended:?}");
     assert_eq!(container.exit_code(), 0);
 }
 
@@ -130,21 +132,21 @@ fn matches(text: &str, pattern: &str) -> bool {
 fn its_interactive_shell_operates_circusd_and_ends_it() {
     let Some(container) = with_circus(WATCHERS) else { return };
     container.wait_for_pids("sleep 1001", 2);
-    let typed = "list\\nincr web --waiting\\nnope\\nstop web --waiting\\nstatus\\nquit --waiting\\n";
+    let typed =
+        "list\\nincr web --waiting\\nnope\\nstop web --waiting\\nstatus\\nquit --waiting\\n";
     let shell = format!("printf '{typed}' | circusctl --timeout 30 --endpoint {DEFAULT} 2>&1");
     let ended = container.sh(&shell);
     let printed = ended.stdout;
     let expected = "circusctl 0.19.0\nidle: stopped\nweb: active\n(circusctl) idle,web\n\
                     (circusctl) 3\n(circusctl) *** Unknown syntax: nope\n(circusctl) ok\n\
-                    (circusctl) idle: stopped\nweb: stopped\n(circusctl) ok\n…";
+                    (circusctl) idle: stopped\nweb: stopped\n(circusctl) …";
     assert!(matches(&printed, expected), "{printed}");
     assert_eq!(container.exit_code(), 0);
 }
 
 #[track_caller]
 fn plugin_keeps_one_watcher_as_large_as_another(circus: &str, control: &str, pubsub: &str) {
-    let plugin =
-        plugin("plugins.Companion", "leader:web:::follower:follower", control, pubsub);
+    let plugin = plugin("plugins.Companion", "leader:web:::follower:follower", control, pubsub);
     let ini = format!("{circus}{plugin}{WATCHERS}[watcher:follower]\ncmd = sleep 1004\n");
     let Some(container) = with_circus(&ini) else { return };
     container.wait_for("companion of web");
@@ -209,7 +211,8 @@ fn circusd_stats_runs_as_a_watcher_and_circus_top_shows_its_figures() {
     let Some(container) = with_circus(&ini) else { return };
     let ended = container.exec(&["python3", "/helpers/stats.py", stats, "web"]);
     assert_eq!((ended.code, &*ended.stdout), (0, "circus-top has its figures\n"), "{ended:?}");
-    let top = format!("TERM=linux timeout 30 script -qec 'circus-top --endpoint {stats}' /dev/null");
+    let top =
+        format!("TERM=linux timeout 30 script -qec 'circus-top --endpoint {stats}' /dev/null");
     let shown = "grep -q -m1 -a '(circusd)' && echo shown";
     assert_eq!(container.sh(&format!("{top} | {shown}")).stdout, "shown\n");
 }
