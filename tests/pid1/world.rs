@@ -173,8 +173,10 @@ impl World {
         // Whoever starts this thread's processes: if it ends, so do they.
         let mut words = vec!["setpriv", "--pdeathsig", "KILL"];
         if self.as_pid_1 {
-            words.extend(["unshare", "--pid", "--fork", "--kill-child"]);
+            words.extend(["unshare", "--pid", "--mount", "--fork", "--kill-child"]);
             words.extend(["--mount-proc"].iter().filter(|_| self.own_proc));
+            // Each has its endpoints in a /run of its own.
+            words.extend(["sh", "-c", "mount -t tmpfs none /run; exec \"$@\"", "sh"]);
         }
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).args(&self.through).arg(&self.program).args(&self.words);

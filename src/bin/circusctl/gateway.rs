@@ -34,8 +34,9 @@ const CONTROL: i32 = 4;
 const PUBLICATIONS: i32 = 5;
 const MULTICAST: i32 = 6;
 
-/// How many descriptors we take if we may: connections, and what libzmq needs for itself.
-const DESCRIPTORS: u64 = 2048;
+/// How many descriptors we take if we may: connections, and what libzmq needs for itself. A
+/// connection takes 65 kB of address space, a third of it real.
+const DESCRIPTORS: u64 = zeromq::DESCRIPTORS_MAX as u64;
 /// What libzmq, the standard streams and a key file need.
 const DESCRIPTORS_RESERVED: u64 = 16;
 const DESCRIPTORS_MIN: u64 = 2 * DESCRIPTORS_RESERVED;
@@ -110,6 +111,7 @@ fn restrict_ourselves() -> Result<(), String> {
     if soft < DESCRIPTORS_MIN {
         return Err(format!("a limit of {soft} descriptors is too low: raise it to 1024"));
     }
-    zeromq::limit_descriptors((soft.min(DESCRIPTORS) - DESCRIPTORS_RESERVED) as i32);
+    let count = soft.min(DESCRIPTORS) - DESCRIPTORS_RESERVED;
+    zeromq::limit_descriptors(count as usize, PUBLICATIONS);
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::boot::reread;
 use crate::endpoints::Opened;
 use crate::figures::Figures;
 use crate::files::Files;
-use crate::gateway::{Gateway, Incoming, Note};
+use crate::gateway::{Gateway, Incoming};
 use circus::commands::{
     self, Answer, AskedProcess, ChangeKind, Command, Errno, Publication, Refusal, Request,
     Selection, json,
@@ -247,12 +247,13 @@ impl Control {
     }
 
     /// The core has an answer.
-    pub fn answer(&mut self, ticket: Ticket, answer: &Answer, now: Moment) -> Note {
-        let client = self.waiting.remove(&ticket)?;
-        self.reply(&client.identity, &client.id, answer, now)
+    pub fn answer(&mut self, ticket: Ticket, answer: &Answer, now: Moment) {
+        if let Some(client) = self.waiting.remove(&ticket) {
+            self.reply(&client.identity, &client.id, answer, now);
+        }
     }
 
-    fn reply(&mut self, identity: &[u8], id: &str, answer: &Answer, now: Moment) -> Note {
+    fn reply(&mut self, identity: &[u8], id: &str, answer: &Answer, now: Moment) {
         let mut body = Vec::new();
         commands::write_reply(&mut body, id, unix_time(now, now), answer);
         if body.len() > REPLY_BYTES_MAX {
@@ -261,7 +262,7 @@ impl Control {
             let answer = Answer::Refused(Refusal::new(Errno::Command, reason));
             commands::write_reply(&mut body, id, unix_time(now, now), &answer);
         }
-        self.gateway.reply(identity, &body, now)
+        self.gateway.reply(identity, &body, now);
     }
 
     /// Tell subscribers, if there are any.

@@ -39,6 +39,9 @@ const STALLED_MS: u64 = 3000;
 const REST_MS: u64 = 50;
 const REST_MS_MAX: u64 = 500;
 
+/// So many lines for the log are kept until they are looked at.
+const NOTES_MAX: usize = 16;
+
 /// So many frames are handed over before other things are looked at.
 const FRAMES_AT_ONCE_MAX: usize = 256;
 
@@ -55,6 +58,8 @@ pub struct Gateway {
     failures: u32,
     subscribers: u32,
     dropped: u64,
+    /// For the log, since the last look.
+    notes: Vec<(LogLevel, String)>,
 }
 
 #[derive(Debug)]
@@ -70,6 +75,8 @@ enum State {
 struct Link {
     fd: OwnedFd,
     inbox: Inbox,
+    /// Frames in the inbox were left for the next look.
+    has_more: bool,
     outbox: Vec<u8>,
     written: usize,
     /// To be kept until it is the program: it uses our memory until then.
@@ -86,9 +93,6 @@ pub struct Incoming {
     /// What was sent.
     pub body: Box<[u8]>,
 }
-
-/// What it has to say to people, if anything.
-pub type Note = Option<(LogLevel, String)>;
 
 impl Gateway {
     /// `listeners`: what it gets from descriptor 4 on.
@@ -107,6 +111,7 @@ impl Gateway {
             failures: 0,
             subscribers: 0,
             dropped: 0,
+            notes: Vec::new(),
         }
     }
 
@@ -146,45 +151,56 @@ impl Gateway {
         match &self.state {
             State::Waiting | State::Ending { .. } => None,
             State::Resting { until } => Some(*until),
+            State::Serving { link, .. } if link.has_more => Some(Moment::default()),
             State::Serving { stalled_at, .. } => stalled_at.map(|at| at.after_ms(STALLED_MS)),
         }
     }
 
     /// A wait is over: start it, read from it, end it.
-    pub fn look(&mut self, set: &PollSet, now: Moment, requests: &mut Vec<Incoming>) -> Note {
+    pub fn look(&mut self, set: &PollSet, now: Moment, requests: &mut Vec<Incoming>) {
         match &mut self.state {
             State::Waiting => {
-                let wanted = self.listeners.iter().any(|fd| set.is_ready(fd.as_raw_fd()));
-                if wanted { self.start(now) } else { None }
+                if self.listeners.iter().any(|fd| set.is_ready(fd.as_raw_fd())) {
+                    self.start(now);
+                }
             }
             State::Resting { until } => {
                 if *until <= now {
                     self.state = State::Waiting;
                 }
-                None
             }
             State::Serving { link, stalled_at, .. } => {
-                if !set.is_ready(link.fd.as_raw_fd()) {
-                    let stalled = stalled_at.is_some_and(|at| at.after_ms(STALLED_MS) <= now);
-                    return if stalled { self.end("it takes no replies") } else { None };
+                if set.is_ready(link.fd.as_raw_fd()) || link.has_more {
+                    self.flush(now);
+                    self.receive(requests);
+                } else if stalled_at.is_some_and(|at| at.after_ms(STALLED_MS) <= now) {
+                    self.end("it takes no replies");
                 }
-                self.flush(now);
-                self.receive(now, requests)
             }
-            State::Ending { .. } => None,
+            State::Ending { .. } => {}
         }
     }
 
-    fn start(&mut self, now: Moment) -> Note {
+    /// What it has to say to people.
+    pub fn take_notes(&mut self) -> Vec<(LogLevel, String)> {
+        std::mem::take(&mut self.notes)
+    }
+
+    fn note(&mut self, level: LogLevel, text: String) {
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push((level, text));
+        }
+    }
+
+    fn start(&mut self, now: Moment) {
         match self.try_to_start() {
-            Ok(state) => {
-                self.state = state;
-                None
-            }
+            Ok(state) => self.state = state,
             Err(error) => {
                 self.rest(now);
-                let text = format!("the control gateway cannot be started: {error}");
-                (self.failures == 1).then_some((LogLevel::Error, text))
+                if self.failures == 1 {
+                    let text = format!("the control gateway cannot be started: {error}");
+                    self.note(LogLevel::Error, text);
+                }
             }
         }
     }
@@ -207,7 +223,14 @@ impl Gateway {
         let launch = Launch::start(plan)?;
         let pid = launch.pid();
         let inbox = Inbox::new(INBOX_BYTES_MAX);
-        let link = Link { fd: ours, inbox, outbox: Vec::new(), written: 0, launch: Some(launch) };
+        let link = Link {
+            fd: ours,
+            inbox,
+            has_more: false,
+            outbox: Vec::new(),
+            written: 0,
+            launch: Some(launch),
+        };
         Ok(State::Serving { pid, link, stalled_at: None, was_ready: false })
     }
 
@@ -219,69 +242,85 @@ impl Gateway {
     }
 
     /// Take it out of service: it is killed, and its end is told by `ended`.
-    fn end(&mut self, reason: &str) -> Note {
-        let State::Serving { pid, link, .. } = &mut self.state else { return None };
+    fn end(&mut self, reason: &str) {
+        let State::Serving { pid, link, .. } = &mut self.state else { return };
         let (pid, launch) = (*pid, link.launch.take());
         // It has not been reaped, so the number is still its own.
         let _ = signals::send(pid, Signal::KILL);
         self.state = State::Ending { pid, _launch: launch };
-        Some((LogLevel::Warning, format!("the control gateway is replaced: {reason}")))
+        self.note(LogLevel::Warning, format!("the control gateway is replaced: {reason}"));
     }
 
     /// Its process has ended. Whoever connects next starts another one.
-    pub fn ended(&mut self, ending: Ending, now: Moment) -> Note {
+    pub fn ended(&mut self, ending: Ending, now: Moment) {
         let was_ready = matches!(self.state, State::Serving { was_ready: true, .. });
+        let was_ended_by_us = matches!(self.state, State::Ending { .. });
         if was_ready {
             self.failures = 0;
         }
-        let was_killed_by_us = matches!(self.state, State::Ending { .. });
         self.rest(now);
         let how = match ending {
             Ending::Exited(code) => format!("exited with code {code}"),
             Ending::Killed(signal) => format!("was killed by {signal}"),
             Ending::NotExecuted(_) => "could not be executed".to_string(),
         };
-        let text = format!("the control gateway {how}; the next connection starts another one");
-        (!was_killed_by_us && self.failures == 1).then_some((LogLevel::Warning, text))
+        if !was_ended_by_us && self.failures == 1 {
+            let text = format!("the control gateway {how}; the next connection starts another one");
+            self.note(LogLevel::Warning, text);
+        }
     }
 
-    fn receive(&mut self, now: Moment, requests: &mut Vec<Incoming>) -> Note {
-        let State::Serving { link, was_ready, .. } = &mut self.state else { return None };
-        match fds::read(link.fd.as_fd(), link.inbox.space()) {
-            Ok(0) => return self.end("it has closed its connection"),
-            Ok(count) => link.inbox.filled(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-            Err(_) => return self.end("its connection is broken"),
-        }
-        let mut note = None;
-        for _ in 0..FRAMES_AT_ONCE_MAX {
-            let frame = match link.inbox.next_frame() {
-                Ok(Some(frame)) => FromGateway::parse(frame),
-                Ok(None) => break,
-                Err(broken) => Err(broken),
-            };
-            match frame {
-                Ok(FromGateway::Request { uid, identity, body }) => {
-                    requests.push(Incoming { uid, identity: identity.into(), body: body.into() })
-                }
-                Ok(FromGateway::Subscribers(count)) => self.subscribers = count,
-                Ok(FromGateway::Note { level, text }) => {
-                    note = Some((level_of(level), format!("control gateway: {text}")));
-                }
-                Ok(FromGateway::Ready) => {
-                    *was_ready = true;
-                    link.launch = None;
-                }
-                Err(_) => return self.end("it breaks the rules for frames"),
+    fn receive(&mut self, requests: &mut Vec<Incoming>) {
+        let State::Serving { link, .. } = &mut self.state else { return };
+        if !link.has_more {
+            match fds::read(link.fd.as_fd(), link.inbox.space()) {
+                Ok(0) => return self.end("it has closed its connection"),
+                Ok(count) => link.inbox.filled(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => return self.end("its connection is broken"),
             }
         }
-        let _ = now;
-        note
+        for _ in 0..FRAMES_AT_ONCE_MAX {
+            match self.next_frame(requests) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(Broken) => return self.end("it breaks the rules for frames"),
+            }
+        }
+        if let State::Serving { link, .. } = &mut self.state {
+            link.has_more = true;
+        }
+    }
+
+    /// False if there is none.
+    fn next_frame(&mut self, requests: &mut Vec<Incoming>) -> Result<bool, Broken> {
+        let State::Serving { link, was_ready, .. } = &mut self.state else { return Ok(false) };
+        let Some(frame) = link.inbox.next_frame().map_err(|_| Broken)? else {
+            link.has_more = false;
+            return Ok(false);
+        };
+        match FromGateway::parse(frame).map_err(|_| Broken)? {
+            FromGateway::Request { uid, identity, body } => {
+                requests.push(Incoming { uid, identity: identity.into(), body: body.into() });
+            }
+            FromGateway::Subscribers(count) => self.subscribers = count,
+            FromGateway::Note { level, text } => {
+                let note = (level_of(level), format!("control gateway: {text}"));
+                if self.notes.len() < NOTES_MAX {
+                    self.notes.push(note);
+                }
+            }
+            FromGateway::Ready => {
+                *was_ready = true;
+                link.launch = None;
+            }
+        }
+        Ok(true)
     }
 
     /// Give it the reply to a request.
-    pub fn reply(&mut self, identity: &[u8], body: &[u8], now: Moment) -> Note {
-        self.give(&ToGateway::Reply { identity, body }, now)
+    pub fn reply(&mut self, identity: &[u8], body: &[u8], now: Moment) {
+        self.give(&ToGateway::Reply { identity, body }, now);
     }
 
     /// Let it tell subscribers.
@@ -294,22 +333,21 @@ impl Gateway {
         self.give(&ToGateway::Publication { topic, body }, now);
     }
 
-    fn give(&mut self, message: &ToGateway<'_>, now: Moment) -> Note {
-        let State::Serving { link, stalled_at, .. } = &mut self.state else { return None };
+    fn give(&mut self, message: &ToGateway<'_>, now: Moment) {
+        let State::Serving { link, stalled_at, .. } = &mut self.state else { return };
         if link.waiting_bytes() > OUTBOX_BYTES_MAX - FRAME_BYTES_MAX {
             return self.end("it takes no replies");
         }
         message.append_to(&mut link.outbox);
         stalled_at.get_or_insert(now);
-        None
     }
 
     /// Write what fits. Called before every wait.
-    pub fn flush(&mut self, now: Moment) -> Note {
-        let State::Serving { link, stalled_at, .. } = &mut self.state else { return None };
+    pub fn flush(&mut self, now: Moment) {
+        let State::Serving { link, stalled_at, .. } = &mut self.state else { return };
         let before = link.waiting_bytes();
         if before == 0 {
-            return None;
+            return;
         }
         while link.waiting_bytes() > 0 {
             match fds::write(link.fd.as_fd(), &link.outbox[link.written..]) {
@@ -327,20 +365,21 @@ impl Gateway {
         if after == 0 && self.dropped > 0 {
             let dropped = std::mem::take(&mut self.dropped);
             let text = format!("{dropped} publications were lost: the gateway was too slow");
-            return Some((LogLevel::Warning, text));
+            self.note(LogLevel::Warning, text);
         }
-        None
     }
 
     /// The end: it delivers what it has got, and ends. `None` if there is nothing to wait for.
     pub fn finish(&mut self, now: Moment) -> Option<Pid> {
         self.flush(now);
-        self.listeners.clear();
         let State::Serving { pid, link, .. } = &self.state else { return None };
         fds::finish(link.fd.as_fd());
         Some(*pid)
     }
 }
+
+/// A frame is not what it should be.
+struct Broken;
 
 impl Link {
     fn waiting_bytes(&self) -> usize {

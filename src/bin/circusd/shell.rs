@@ -6,7 +6,6 @@
 //! by now.
 
 use crate::control::{Control, View, for_the_next_start};
-use crate::gateway::Note;
 use crate::journal::Journal;
 use crate::last_words;
 use crate::launcher::Launcher;
@@ -264,8 +263,8 @@ impl Shell {
             && control.gateway.is(pid)
         {
             control.forget_clients();
-            let note = control.gateway.ended(ending, clock::now());
-            return self.note(note);
+            control.gateway.ended(ending, clock::now());
+            return;
         }
         let ending = self.refine(pid, ending);
         // Looked at for every process of ours, so that a rise is told of the one that ended then.
@@ -357,8 +356,7 @@ impl Shell {
             }
             Action::Answer { ticket, answer } => {
                 if let Some(control) = &mut self.control {
-                    let note = control.answer(ticket, &answer, clock::now());
-                    self.note(note);
+                    control.answer(ticket, &answer, clock::now());
                 }
             }
             Action::Survey => self.survey_asked = true,
@@ -410,16 +408,12 @@ impl Shell {
         self.control = Some(control);
     }
 
-    fn note(&mut self, note: Note) {
-        if let Some((level, text)) = note {
-            self.journal.say(level, &text);
-        }
-    }
-
     fn flush(&mut self) {
         if let Some(control) = &mut self.control {
-            let note = control.gateway.flush(clock::now());
-            self.note(note);
+            control.gateway.flush(clock::now());
+            for (level, text) in control.gateway.take_notes() {
+                self.journal.say(level, &text);
+            }
         }
         self.journal.flush();
     }
@@ -428,8 +422,7 @@ impl Shell {
     fn look_at_gateway(&mut self, set: &PollSet) {
         let Some(control) = &mut self.control else { return };
         let mut requests = Vec::new();
-        let note = control.gateway.look(set, clock::now(), &mut requests);
-        self.note(note);
+        control.gateway.look(set, clock::now(), &mut requests);
         for request in requests {
             let Some(control) = &mut self.control else { return };
             let environment = &self.launcher.environment;

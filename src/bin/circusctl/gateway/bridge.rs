@@ -48,8 +48,8 @@ pub struct Bridge {
     endpoints: Endpoints,
     discovery: Option<Discovery>,
     subscriptions: Subscriptions,
-    /// How many subscriptions are in force, and how many circusd knows of.
-    subscribers: (u32, u32),
+    /// How many of them circusd knows of.
+    told: u32,
     due: Due,
     nuisances: Nuisances,
 }
@@ -81,7 +81,7 @@ impl Bridge {
             endpoints,
             discovery,
             subscriptions: Subscriptions::default(),
-            subscribers: (0, 0),
+            told: 0,
             nuisances: Nuisances::default(),
         }
     }
@@ -205,21 +205,21 @@ impl Bridge {
 
     /// Collect what circusd should know. Nothing of the last batch is left.
     fn fill_batch(&mut self) {
-        let (in_force, told) = &mut self.subscribers;
-        if in_force != told {
-            *told = *in_force;
-            FromGateway::Subscribers(*in_force).append_to(&mut self.outbox.bytes);
+        let count = self.subscriptions.count();
+        if count != self.told {
+            self.told = count;
+            FromGateway::Subscribers(count).append_to(&mut self.outbox.bytes);
+        }
+        for _ in 0..REQUESTS_A_BATCH {
+            if !self.due.requests || self.outbox.bytes.len() >= BATCH_BYTES {
+                break;
+            }
+            self.take_request();
         }
         self.nuisances.turned_away.happened(zeromq::turned_away());
         self.nuisances.tell(clock::now(), |level, text| {
             FromGateway::Note { level, text }.append_to(&mut self.outbox.bytes);
         });
-        for _ in 0..REQUESTS_A_BATCH {
-            if !self.due.requests || self.outbox.bytes.len() >= BATCH_BYTES {
-                return;
-            }
-            self.take_request();
-        }
     }
 
     /// Take one request: exactly an identity and a body. All else is dropped, as Circus does.
@@ -258,22 +258,23 @@ impl Bridge {
                 self.due.subscriptions = error == zmq::Error::EINTR;
                 break;
             }
-            let uid = peer_uid(&mut message);
+            let user = peer_uid(&mut message);
             let connection = message.gets("__fd").and_then(|number| number.parse().ok());
             match message.split_first() {
                 Some((1, topic)) => {
-                    let is_allowed = self.subscriptions.add(topic, uid);
+                    let is_allowed = self.subscriptions.add(topic, user, connection);
                     if !is_allowed {
                         self.nuisances.too_many_subscriptions.happened(1);
                         connection.into_iter().for_each(zeromq::end_connection);
                     }
                 }
-                Some((0, topic)) => self.subscriptions.remove(topic),
+                // What libzmq says itself, when a peer has gone, has no sender.
+                Some((0, topic)) if connection.is_none() => self.subscriptions.remove(topic),
+                Some((0, topic)) => self.subscriptions.cancel(topic, connection),
                 // Subscribers have nothing else to say.
                 _ => {}
             }
         }
-        self.subscribers.0 = zeromq::subscriptions(&mut self.endpoints.publications);
     }
 
     /// Say which peers may come in.

@@ -10,7 +10,7 @@ use zmq::{Context, Socket};
 /// A subscription is the start of a topic: longer ones are nobody's.
 const SUBSCRIPTION_BYTES_MAX: i64 = 1024;
 /// Requests (or subscriptions) of one peer that wait in here; what is beyond stays with the peer.
-const WAITING_MAX: i32 = 100;
+const WAITING_MAX: i32 = 32;
 /// Messages for one peer that does not read; then they are dropped.
 const UNREAD_MAX: i32 = 1000;
 /// A peer that has not said what it speaks by then is no client.
@@ -33,6 +33,7 @@ pub struct Endpoints {
 impl Endpoints {
     /// Serve both endpoints. The error is a sentence.
     pub fn open(args: &Args, control: OwnedFd, publications: OwnedFd) -> Result<Self, String> {
+        zeromq::seed();
         let context = Context::new();
         let mut secret_key = None;
         let mut doorkeeper = None;
@@ -50,6 +51,8 @@ impl Endpoints {
         // So that a reply which finds its client's queue full is told about.
         control.set_router_mandatory(true).map_err(|error| error.to_string())?;
         let publications = serve(zmq::XPUB, &args.pubsub, SUBSCRIPTION_BYTES_MAX, publications)?;
+        // Every subscription is told of, not only the first to a topic.
+        publications.set_xpub_verbose(true).map_err(|error| error.to_string())?;
         let knows_users = is_local(&args.endpoint);
         Ok(Endpoints { control, publications, doorkeeper, knows_users, _context: context })
     }
