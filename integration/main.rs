@@ -15,5 +15,7 @@ mod configuration;
 mod entrypoint;
 mod examples;
 mod job_control;
+mod operators;
+mod original;
 mod restrictions;
 mod watchers;
