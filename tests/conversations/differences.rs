@@ -147,6 +147,24 @@ pub const ROWS: &[Row] = &[
     row("misc", "r2", Here::Reply(r#"{"status": "ok", "time": 0.5, "pids": [4575, 4646], "id": "r2"}"#), AT_ONCE),
     row("misc", "r4", Here::Reply(r#"{"status": "ok", "time": 0.5, "name": "idle", "info": "?", "id": "r4"}"#), AT_ONCE),
     row("misc", "r5", Here::Refused(3, "not found in 'idle'"), AT_ONCE),
+    row("reloadconfig", "r21", Here::Refused(5, "my_free_option"), REFUSED_FILE),
+    row("reloadconfig", "r47", Here::Refused(5, "nosuchuser"), REFUSED_FILE),
+    row("reloadconfig", "r48", Here::Reply(r#"{"status": "ok", "time": 0.5, "statuses": {"sockuser": "active", "plugin:p": "active", "one": "active", "noauto": "stopped", "three": "active"}, "id": "r48"}"#), REFUSED_FILE),
+    row("reloadconfig", "r57", Here::With(&[("options.check_delay", "2.0")]), CHANGED),
+    row("start-hang", "r4", Here::Reply(r#"{"status": "ok", "time": 0.5, "info": {"started": [10941], "kept": [10612]}, "id": "r4"}"#), LACKING),
+    row("start-hang", "r5", Here::Reply(r#"{"status": "ok", "time": 0.5, "watchers": ["norespawn", "other"], "id": "r5"}"#), LACKING),
+    row("kill-string-timeout", "r2", Here::Reply(r#"{"status": "ok", "time": 0.5, "info": null, "id": "r2"}"#), UNHURT_BY_KILL),
+    row("kill-string-timeout", "r3", Here::Reply(r#"{"status": "ok", "time": 0.5, "statuses": {"stub": "stopped"}, "id": "r3"}"#), UNHURT_BY_KILL),
+    row("ipc-steal", "r2", Here::Reply(r#"{"status": "ok", "time": 0.5, "numwatchers": 1, "id": "r2"}"#), "a second daemon takes nothing over (docs/differences.md 75)"),
+    Row { then: r#"{"command": "start", "properties": {"name": "plain", "waiting": true}}"#,
+        ..row("surprises", "r1", Here::With(&[]), "what started it again is not built yet: sockets") },
+    row("surprises", "r7", Here::Reply(r#"{"status": "ok", "time": 0.5, "pids": [8077], "id": "r7"}"#), AT_ONCE),
+    row("surprises", "r9", Here::Reply(r#"{"status": "ok", "time": 0.5, "pids": [8077], "id": "r9"}"#), AT_ONCE),
+    row("surprises", "r11", Here::Reply(r#"{"status": "ok", "time": 0.5, "pids": [8077], "id": "r11"}"#), AT_ONCE),
+    Row { then: r#"{"command": "rm", "properties": {"name": "x", "waiting": true}}"#,
+        ..row("owner", "r1", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r1"}"#), OWNER) },
+    Row { then: r#"{"command": "rm", "properties": {"name": "y", "waiting": true}}"#,
+        ..row("owner", "r3", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r3"}"#), OWNER) },
     row("lifecycle", "r42", Here::Reply(r#"{"status": "active", "time": 0.5, "id": "r42"}"#), ZERO),
     row("lifecycle", "r45", Here::With(&[("info.started", "[]"), ("info.kept", "[31214]")]), ZERO),
 ];
@@ -156,8 +174,13 @@ const LIMITS: &str = "limits can be given to add";
 const GONE: &str = "a process that is not there gets no signal, and that is no error";
 const NUMBER: &str = "a number may be written as a text";
 const ZERO: &str = "a watcher that shall have no process is active without one";
-const AGE: &str = "a new age needs no new processes";
+const AGE: &str = "a new age needs no new processes (docs/differences.md 58)";
 const COPY_PATH: &str = "copy_path works without copy_env";
+const CHANGED: &str = "what has changed is changed, watcher by watcher (docs/differences.md 61)";
+const REFUSED_FILE: &str = "a file with mistakes changes nothing (docs/differences.md 1 and 19)";
+const LACKING: &str = "what lacks is started (docs/differences.md 64)";
+const UNHURT_BY_KILL: &str = "a number may be written as a text (docs/differences.md 49)";
+const OWNER: &str = "the owner owns the sockets, no more (docs/differences.md 76)";
 const EXECUTABLE: &str = "executable is what is executed (docs/differences.md 13)";
 const SHELL: &str = "the shell runs what is written (docs/differences.md 14)";
 const ANSWERED: &str = "a malformed request is answered";
@@ -191,11 +214,38 @@ pub const WINDOWS: &[Window] = &[
     window("process", "r36", "pathonly", "", "kill reap stop", COPY_PATH),
     window("process", "r22", "exe", "stop", "spawn start", EXECUTABLE),
     window("process", "r36", "exe", "", "kill reap stop", EXECUTABLE),
+    window("process", "r15", "shell2", "reap spawn", "", SHELL),
+    window("process", "r16", "shell2", "reap spawn", "", SHELL),
+    window("process", "r17", "shell2", "reap spawn", "", SHELL),
     window("process", "r30", "shell2", "reap spawn", "", SHELL),
     window("process", "r36", "shell2", "reap stop", "kill reap=-1 stop", SHELL),
     window("misc", "r1", "idle", "", "reap=4573 spawn=4646", AT_ONCE),
     window("misc", "r9", "idle", "spawn", "spawn=4647", AT_ONCE),
     window("misc", "r10", "idle", "spawn", "", AT_ONCE),
+    window("reloadconfig", "r5", "two", "spawn spawn", "updated spawn spawn", CHANGED),
+    window("reloadconfig", "r9", "one", "kill reap stop spawn start",
+        "updated spawn=14481 kill=14438 reap=14438 reload", CHANGED),
+    window("reloadconfig", "r13", "three", "spawn start", "add spawn start", CHANGED),
+    window("reloadconfig", "r13", "noauto", "", "add", CHANGED),
+    window("reloadconfig", "r17", "two", "kill kill kill reap reap reap stop",
+        "remove kill kill kill reap reap reap stop", CHANGED),
+    window("reloadconfig", "r47", "baduid", "stop", "", REFUSED_FILE),
+    window("reloadconfig", "r55", "sockuser", "kill reap stop spawn start", "", CHANGED),
+    window("reloadconfig", "r55", "one", "kill reap stop spawn start", "", CHANGED),
+    window("reloadconfig", "r55", "three", "kill reap stop spawn start", "", CHANGED),
+    window("reloadconfig", "r55", "plugin:p", "kill reap stop spawn start", "", CHANGED),
+    window("start-hang", "r4", "norespawn", "", "spawn=10941", LACKING),
+    window("start-hang", "r5", "norespawn", "reap spawn spawn", "", LACKING),
+    window("start-hang", "r6", "norespawn", "kill kill reap reap stop",
+        "kill=10612 kill=10941 reap=10612 reap=10941 stop", LACKING),
+    window("kill-string-timeout", "r1", "stub", "", "kill=24892", UNHURT_BY_KILL),
+    window("kill-string-timeout", "r2", "stub", "", "kill=24892 reap=24892 stop", UNHURT_BY_KILL),
+    window("kill-string-timeout", "r3", "stub", "reap stop", "", UNHURT_BY_KILL),
+    window("owner", "r1", "x", "", "add remove", OWNER),
+    window("owner", "r3", "y", "", "add remove", OWNER),
+    window("surprises", "r5", "plain", "", "reap=7918 spawn=8077", AT_ONCE),
+    window("surprises", "r11", "plain", "reap", "", AT_ONCE),
+    window("surprises", "r12", "plain", "spawn", "", AT_ONCE),
     window("lifecycle", "r31", "family-nochild", "kill", "kill reap=31179 spawn=-1", AT_ONCE),
     window("lifecycle", "r32", "family-nochild", "reap stop", "kill reap=-1 stop", AT_ONCE),
     window("lifecycle", "r41", "zero", "stop", "start", ZERO),
@@ -223,6 +273,10 @@ pub const LATER: &[Later] = &[Later {
 }];
 
 pub const SAME: &[Same] = &[
+    Same { recording: "reloadconfig", pid: "14437", later: "22562", why: CHANGED },
+    Same { recording: "reloadconfig", pid: "14439", later: "22563", why: CHANGED },
+    Same { recording: "reloadconfig", pid: "14481", later: "22564", why: CHANGED },
+    Same { recording: "reloadconfig", pid: "14509", later: "22565", why: CHANGED },
     Same { recording: "errors", pid: "28623", later: "28624", why: AGE },
     Same { recording: "errors", pid: "28623", later: "28625", why: AGE },
 ];

@@ -104,7 +104,7 @@ pub fn needed(all: &[Publication], closeness: &Closeness) -> Counts {
     let mut counts: Counts = Counts::new();
     for (watcher, list) in by_watcher(all) {
         let list = without_children(list, closeness);
-        let starts = list.iter().filter(|one| one.action == "start").count();
+        let starts = list.iter().filter(|one| one.action == "start").count().max(1);
         for publication in list {
             let key = (watcher.clone(), publication.action.clone());
             let is_limited = closeness.repeating.contains(&watcher) && !is_mark(&publication);

@@ -600,7 +600,8 @@ impl<'a> Replay<'a> {
     fn expected_publications(&mut self) -> Vec<Publication> {
         let mut result: Vec<(Publication, Option<String>)> = Vec::new();
         let mut after: Option<String> = None;
-        let mut is_skipped = false;
+        // Whose publications were those of a request that is not made.
+        let mut skipped: Option<String> = None;
         let mut started_at = 0.0;
         for step in &self.steps {
             match step {
@@ -610,11 +611,12 @@ impl<'a> Replay<'a> {
                         started_at = reply.get("time").float().unwrap_or(0.0) - exchange.took;
                     }
                     after = Some(exchange.label.clone());
-                    is_skipped = self.skipped(exchange).is_some();
+                    skipped = self.skipped(exchange).and_then(|_| named(exchange));
                 }
                 Step::Publication(one) => {
                     let is_of_start = after.is_none() || one.time() < started_at;
                     let is_absent = self.plan.absent.contains(&&*one.watcher);
+                    let is_skipped = skipped.as_ref() == Some(&one.watcher);
                     if !is_of_start && !is_skipped && !is_absent {
                         result.push((one.clone(), after.clone()));
                     }
@@ -668,10 +670,14 @@ impl<'a> Replay<'a> {
             };
             let place = result.iter().position(is_in).unwrap_or_else(end_of_window);
             result.retain(|entry| !is_in(entry));
+            let mut unused = old.clone();
             for (number, word) in window.here.split_whitespace().enumerate() {
                 let (action, pid) = word.split_once('=').unwrap_or((word, ""));
-                let old = if pid.is_empty() { &old[..] } else { &[] };
-                let mut one = self.publication_of(window.watcher, action, old, at.unwrap_or(0));
+                let found = unused.iter().position(|one| pid.is_empty() && one.action == action);
+                let mut one = match found {
+                    Some(found) => unused.remove(found),
+                    None => new_publication(window.watcher, action, at.unwrap_or(0)),
+                };
                 if !pid.is_empty() {
                     one.fields.set("process_pid", Json::Number(pid.to_owned()));
                 }
@@ -688,28 +694,6 @@ impl<'a> Replay<'a> {
             self.outcome.occurred.insert("untold deaths".to_owned());
         }
         result
-    }
-
-    /// A listed publication; the recorded one if there was one of this kind.
-    fn publication_of(
-        &self,
-        watcher: &str,
-        action: &str,
-        old: &[Publication],
-        at: usize,
-    ) -> Publication {
-        if let Some(one) = old.iter().find(|one| one.action == action) {
-            return one.clone();
-        }
-        let mut members = vec![("time".to_owned(), Json::Number("0.5".to_owned()))];
-        if matches!(action, "spawn" | "kill" | "reap") {
-            members.insert(0, ("process_pid".to_owned(), Json::Number(ANY_PID.to_owned())));
-        }
-        if action == "reap" {
-            members.push(("exit_code".to_owned(), Json::Text(ANYTHING.to_owned())));
-        }
-        let (watcher, action) = (watcher.to_owned(), action.to_owned());
-        Publication { watcher, action, fields: Json::Object(members), at }
     }
 
     /// Wait until all has come that had come when this was recorded.
@@ -906,6 +890,19 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// A listed publication that was not recorded.
+fn new_publication(watcher: &str, action: &str, at: usize) -> Publication {
+    let mut members = vec![("time".to_owned(), Json::Number("0.5".to_owned()))];
+    if matches!(action, "spawn" | "kill" | "reap") {
+        members.insert(0, ("process_pid".to_owned(), Json::Number(ANY_PID.to_owned())));
+    }
+    if action == "reap" {
+        members.push(("exit_code".to_owned(), Json::Text(ANYTHING.to_owned())));
+    }
+    let (watcher, action) = (watcher.to_owned(), action.to_owned());
+    Publication { watcher, action, fields: Json::Object(members), at }
+}
+
 /// Put requests that do the same without what is not built yet in place of others.
 fn substitute(plan: &Plan, steps: &mut [Step]) {
     for step in steps {
@@ -926,6 +923,13 @@ fn ask_others(plan: &Plan, steps: &mut [Step]) {
             exchange.request = Sent::Json(Json::parse(request).expect("JSON"));
         }
     }
+}
+
+/// The watcher that a request is about, as topics have it.
+fn named(exchange: &Exchange) -> Option<String> {
+    let Sent::Json(request) = &exchange.request else { return None };
+    let name = request.get("properties").get("name").text()?;
+    Some(name.to_lowercase().replace(' ', "_"))
 }
 
 /// The request changes nothing.
