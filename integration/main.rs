@@ -15,6 +15,7 @@ mod configuration;
 mod entrypoint;
 mod examples;
 mod job_control;
+mod network;
 mod operators;
 mod original;
 mod restrictions;

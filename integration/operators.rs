@@ -183,11 +183,13 @@ fn a_configured_endpoint_that_cannot_be_had_is_2_and_nothing_starts() {
     if !docker::is_here() {
         return;
     }
-    let keys = "curve_secret_key = /nokey\ncurve_authorized_keys = /nokeys\n";
+    let keys = "curve_secret_key = /etc/passwd\ncurve_authorized_keys = /etc/passwd\n";
+    let no_keys = "curve_secret_key = /etc/passwd\ncurve_authorized_keys = /no/keys\n";
     let cases = [
         ("ipc:///no/such/c.sock", "", "cannot bind the endpoint ipc:///no/such/c.sock"),
         ("ipc:///etc/passwd", "", "cannot bind the endpoint ipc:///etc/passwd"),
         ("tcp://192.0.2.1:5555", keys, "cannot bind the endpoint tcp://192.0.2.1:5555"),
+        ("tcp://0.0.0.0:5555", no_keys, "curve_authorized_keys: cannot read /no/keys: No such"),
         ("tcp://0.0.0.0:5555", "", "circus.ini:2: endpoint: `tcp://0.0.0.0:5555`"),
         ("tcp://[::]:5555", "", "needs curve_secret_key and curve_authorized_keys"),
     ];
