@@ -1,6 +1,6 @@
 //! The log by syslog, which may be silent, absent or new.
 
-use crate::world::{Running, World, namespaces_are_possible, until, until_some};
+use crate::world::{Running, World, namespaces_are_possible, until};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
