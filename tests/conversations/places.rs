@@ -47,6 +47,10 @@ impl Places {
             pairs.push((format!("{start}:{port}"), format!("{start}:{free}")));
             free
         });
+        let same = SAME
+            .iter()
+            .filter(|same| matches!(target, Target::Here) && same.recording == plan.name);
+        pairs.extend(same.map(|same| (same.later.to_owned(), same.pid.to_owned())));
         let mut places =
             Places { pairs, endpoint: String::new(), pubsub: String::new(), discovery };
         places.endpoint = places.apply(&option("endpoint"));

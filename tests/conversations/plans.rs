@@ -278,6 +278,7 @@ pub const PLANS: [Plan; 20] = [
     },
     Plan {
         name: "poison-others",
+        only_here: true,
         deeds: &[(When::After("r7"), For::Both, Deed::Signal("TERM"))],
         ..PLAIN
     },

@@ -108,8 +108,9 @@ pub fn needed(all: &[Publication], closeness: &Closeness) -> Counts {
         for publication in list {
             let key = (watcher.clone(), publication.action.clone());
             let is_limited = closeness.repeating.contains(&watcher) && !is_mark(&publication);
+            let limit = starts + usize::from(publication.action == "spawn");
             let count = counts.entry(key).or_default();
-            if !is_limited || *count < starts {
+            if !is_limited || *count < limit {
                 *count += 1;
             }
         }

@@ -214,6 +214,13 @@ impl<'a> Replay<'a> {
                 break;
             }
         }
+        while !self.plan.starts_slowly {
+            let reply = self.clients.ask("main", br#"{"command": "status"}"#).expect("a reply");
+            if !reply.contains("\"starting\"") || Instant::now() > end {
+                break;
+            }
+            thread::sleep(PAUSE);
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         self.subscriber.forget_before(now.as_secs_f64());
     }
