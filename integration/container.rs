@@ -90,6 +90,36 @@ impl Container {
         docker(&["exec", &self.name, "sh", "-c", script]).expect("docker was found before")
     }
 
+    /// `docker exec NAME WORDS`.
+    pub fn exec(&self, words: &[&str]) -> Ended {
+        self.exec_as(&[], words)
+    }
+
+    /// `docker exec OPTIONS NAME WORDS`.
+    pub fn exec_as(&self, options: &[&str], words: &[&str]) -> Ended {
+        let all = [&["exec"], options, &[&self.name], words].concat();
+        docker(&all).expect("docker was found before")
+    }
+
+    /// `docker exec NAME circusctl WORDS`: our own, wherever the image has it.
+    pub fn circusctl(&self, words: &[&str]) -> Ended {
+        self.exec(&[&["circusctl"], words].concat())
+    }
+
+    /// The same, and it must succeed; returns what it printed.
+    #[track_caller]
+    pub fn operate(&self, words: &[&str]) -> String {
+        let ended = self.circusctl(words);
+        assert_eq!(ended.code, 0, "circusctl {words:?}: {ended:?}");
+        ended.stdout.trim_end().to_owned()
+    }
+
+    /// Changes the mounted configuration in its place.
+    pub fn rewrite_config(&self, ini: &str) {
+        let file = self.config.as_ref().expect("it was started with one");
+        fs::write(file, ini).expect("target/ is writable");
+    }
+
     /// Waits until a shell script in the container succeeds; returns what it printed.
     #[track_caller]
     pub fn wait_for_sh(&self, script: &str) -> String {

@@ -15,5 +15,8 @@ mod configuration;
 mod entrypoint;
 mod examples;
 mod job_control;
+mod network;
+mod operators;
+mod original;
 mod restrictions;
 mod watchers;

@@ -221,15 +221,17 @@ fn sockets_do_not_block_and_stay_with_us() {
 fn a_private_directory_keeps_others_out() {
     let folder = Folder::new("private");
     let path = folder.path("circus");
-    Directory::private(&path, Passable::No).expect("made");
+    Directory::own(&path).expect("made");
     assert_eq!(mode(&path), 0o700);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("ours");
-    Directory::private(&path, Passable::No).expect("tightened");
-    assert_eq!(mode(&path), 0o700);
-    Directory::private(&path, Passable::ToGroup).expect("ours");
-    assert_eq!(mode(&path), 0o710);
-    Directory::private(&path, Passable::ToAll).expect("ours");
-    assert_eq!(mode(&path), 0o711);
+    let directory = Directory::own(&path).expect("ours");
+    assert_eq!(mode(&path), 0o777, "it may be another circusd's, who has the lock");
+    for (passable, restricted) in
+        [(Passable::No, 0o700), (Passable::ToGroup, 0o710), (Passable::ToAll, 0o711)]
+    {
+        directory.restrict(passable).expect("ours");
+        assert_eq!(mode(&path), restricted);
+    }
 }
 
 #[test]
@@ -240,7 +242,7 @@ fn links_files_and_directories_of_others_are_no_private_directories() {
     fs::set_permissions(&target, fs::Permissions::from_mode(0o755)).expect("ours");
     symlink(&target, &link).expect("a link");
     fs::write(folder.path("file"), "").expect("a file");
-    let refused = |path: &str| Directory::private(path, Passable::No).expect_err(path);
+    let refused = |path: &str| Directory::own(path).expect_err(path);
     assert_eq!(refused(&link), Obstacle::NoDirectory);
     assert_eq!(refused(&folder.path("file")), Obstacle::NoDirectory);
     assert_eq!(mode(&target), 0o755, "nothing is changed through a link");
@@ -256,7 +258,7 @@ fn links_files_and_directories_of_others_are_no_private_directories() {
 fn a_directory_that_is_exchanged_meanwhile_is_noticed() {
     let folder = Folder::new("exchanged");
     let path = folder.path("circus");
-    let directory = Directory::private(&path, Passable::No).expect("made");
+    let directory = Directory::own(&path).expect("made");
     fs::rename(&path, folder.path("away")).expect("ours");
     fs::create_dir(&path).expect("ours");
     let refused = listen::unix(&directory, "x", &ONLY_US).expect_err("not in the one we know");
@@ -294,8 +296,7 @@ fn where_nothing_can_be_written_the_kernel_is_quoted() {
 }
 
 fn check_unwritable(path: &str, errno: i32) {
-    let refused =
-        Directory::private(&format!("{path}/circus"), Passable::No).expect_err("a folder");
+    let refused = Directory::own(&format!("{path}/circus")).expect_err("a folder");
     assert_eq!(refused, Obstacle::Refused(Attempt::MakeDirectory, errno));
     let (directory, name) = Directory::of(path.trim_end_matches('/')).expect("it is there");
     let inside = Directory::of(&format!("{}/x", directory.path(name))).expect("it is there").0;

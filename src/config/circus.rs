@@ -117,12 +117,14 @@ impl Reading<'_> {
                 "is where `endpoint` is already; give one of the two another port or path",
             );
         }
-        let is_file =
-            |place: &Option<Endpoint>| matches!(place, Some(Endpoint { place: Place::Ipc(_), .. }));
+        // One that is not written is a file too.
+        let is_file = |place: &Option<Endpoint>| {
+            place.as_ref().is_none_or(|endpoint| matches!(endpoint.place, Place::Ipc(_)))
+        };
         if !is_file(&places.control) && !is_file(&places.pubsub) {
             for option in ["endpoint_owner", "endpoint_mode"] {
                 if let Some(entry) = section.get(option) {
-                    self.warn(entry, "concerns only endpoints that are written as ipc://PATH");
+                    self.warn(entry, "concerns only endpoints that are ipc://PATH");
                 }
             }
         }
@@ -184,8 +186,10 @@ mod tests {
         let endpoints = &config.circus.endpoints;
         assert!(endpoints.control.is_none() && endpoints.multicast.is_none());
         assert_eq!(endpoints.mode, 0o600);
-        let config = circus("endpoint = tcp://127.0.0.1:5555\nendpoint_mode = 0660\n");
-        assert!(config.expect("loads").warnings[0].contains("ipc://PATH"));
+        let lines = "endpoint = tcp://127.0.0.1:5555\nendpoint_mode = 0660\n";
+        assert!(circus(lines).expect("loads").warnings.is_empty());
+        let lines = format!("{lines}pubsub_endpoint = tcp://127.0.0.1:5556\n");
+        assert!(circus(&lines).expect("loads").warnings[0].contains("ipc://PATH"));
     }
 
     #[test]

@@ -35,14 +35,12 @@ pub struct SocketFile {
 }
 
 impl Directory {
-    /// A directory of our own, made if it is not there, in which nobody else can change anything.
-    /// Others may pass through it to a socket if `passable` says so.
+    /// A directory of our own, made if it is not there.
     ///
     /// # Errors
     /// It cannot be made, or what is there is no directory of ours.
-    pub fn private(path: &str, passable: Passable) -> Result<Directory, Obstacle> {
-        let mode = Mode::from_bits_truncate(passable.mode());
-        match mkdir(path, mode) {
+    pub fn own(path: &str) -> Result<Directory, Obstacle> {
+        match mkdir(path, Mode::S_IRWXU) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(Obstacle::refused(Attempt::MakeDirectory, errno)),
         }
@@ -58,10 +56,22 @@ impl Directory {
         if status.st_uid != uid {
             return Err(Obstacle::BelongsTo(status.st_uid));
         }
-        if status.st_mode & 0o7777 != mode.bits() {
-            fchmod(&directory, mode).map_err(|e| Obstacle::refused(Attempt::Tighten, e))?;
-        }
         Ok(Directory { path: path.into(), opened: Rc::new(directory), uid })
+    }
+
+    /// Let nobody else change anything in it, and others pass through it to a socket only if
+    /// `passable` says so. For whoever has the lock: the directory may be another circusd's.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn restrict(&self, passable: Passable) -> Result<(), Obstacle> {
+        let refused = |errno| Obstacle::refused(Attempt::Tighten, errno);
+        let mode = Mode::from_bits_truncate(passable.mode());
+        let status = fstat(&*self.opened).map_err(refused)?;
+        if status.st_mode & 0o7777 != mode.bits() {
+            fchmod(&*self.opened, mode).map_err(refused)?;
+        }
+        Ok(())
     }
 
     /// The directory of a path, whoever it belongs to, and the name in it.

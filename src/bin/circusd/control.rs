@@ -363,7 +363,8 @@ fn refuse_stranger(uid: Option<u32>, command: &Command) -> Result<(), Refusal> {
     match uid {
         Some(uid) if uid != 0 && uid != identity::uid() && !command.only_reads() => {
             let us = identity::uid();
-            let reason = format!("user {uid} may only look; user {us} and root may change things");
+            let who = if us == 0 { String::new() } else { format!("user {us} and ") };
+            let reason = format!("user {uid} may only look; {who}root may change things");
             Err(Refusal::new(Errno::Command, reason))
         }
         // Who comes over tcp comes by an address that the configuration names.

@@ -157,8 +157,9 @@ impl Opening {
     ) -> Result<T, String> {
         let mut reasons = Vec::new();
         for path in places {
-            let opened = Directory::private(path, self.passable()).and_then(|directory| {
+            let opened = Directory::own(path).and_then(|directory| {
                 let lock = directory.lock(&format!("{CONTROL}{LOCK}"))?;
+                directory.restrict(self.passable())?;
                 Ok((open(self, &directory)?, lock))
             });
             match opened {

@@ -67,7 +67,7 @@ enum State {
     Waiting,
     Resting { until: Moment },
     Serving { pid: Pid, link: Link, stalled_at: Option<Moment>, was_ready: bool },
-    Ending { pid: Pid, _launch: Option<Launch> },
+    Ending { pid: Pid, was_ready: bool, is_told: bool, _launch: Option<Launch> },
 }
 
 /// The connection to it.
@@ -241,20 +241,28 @@ impl Gateway {
         self.state = State::Resting { until: now.after_ms(rest_ms.min(REST_MS_MAX)) };
     }
 
-    /// Take it out of service: it is killed, and its end is told by `ended`.
+    /// Take it out of service.
     fn end(&mut self, reason: &str) {
-        let State::Serving { pid, link, .. } = &mut self.state else { return };
-        let (pid, launch) = (*pid, link.launch.take());
+        self.take_out(true);
+        self.note(LogLevel::Warning, format!("the control gateway is replaced: {reason}"));
+    }
+
+    /// It is killed, unless it has ended already; `ended` tells how, unless we have told why.
+    fn take_out(&mut self, is_told: bool) {
+        let State::Serving { pid, link, was_ready, .. } = &mut self.state else { return };
+        let (pid, was_ready, _launch) = (*pid, *was_ready, link.launch.take());
         // It has not been reaped, so the number is still its own.
         let _ = signals::send(pid, Signal::KILL);
-        self.state = State::Ending { pid, _launch: launch };
-        self.note(LogLevel::Warning, format!("the control gateway is replaced: {reason}"));
+        self.state = State::Ending { pid, was_ready, is_told, _launch };
     }
 
     /// Its process has ended. Whoever connects next starts another one.
     pub fn ended(&mut self, ending: Ending, now: Moment) {
-        let was_ready = matches!(self.state, State::Serving { was_ready: true, .. });
-        let was_ended_by_us = matches!(self.state, State::Ending { .. });
+        let (was_ready, is_told) = match self.state {
+            State::Serving { was_ready, .. } => (was_ready, false),
+            State::Ending { was_ready, is_told, .. } => (was_ready, is_told),
+            State::Waiting | State::Resting { .. } => (false, true),
+        };
         if was_ready {
             self.failures = 0;
         }
@@ -264,7 +272,7 @@ impl Gateway {
             Ending::Killed(signal) => format!("was killed by {signal}"),
             Ending::NotExecuted(_) => "could not be executed".to_string(),
         };
-        if !was_ended_by_us && self.failures == 1 {
+        if !is_told && self.failures == 1 {
             let text = format!("the control gateway {how}; the next connection starts another one");
             self.note(LogLevel::Warning, text);
         }
@@ -274,7 +282,8 @@ impl Gateway {
         let State::Serving { link, .. } = &mut self.state else { return };
         if !link.has_more {
             match fds::read(link.fd.as_fd(), link.inbox.space()) {
-                Ok(0) => return self.end("it has closed its connection"),
+                // This comes before the news that it has died.
+                Ok(0) => return self.take_out(false),
                 Ok(count) => link.inbox.filled(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => return self.end("its connection is broken"),
@@ -305,9 +314,9 @@ impl Gateway {
             }
             FromGateway::Subscribers(count) => self.subscribers = count,
             FromGateway::Note { level, text } => {
-                let note = (level_of(level), format!("control gateway: {text}"));
-                if self.notes.len() < NOTES_MAX {
-                    self.notes.push(note);
+                // One that cannot begin says so each time, and anybody may make it try again.
+                if self.notes.len() < NOTES_MAX && (*was_ready || self.failures == 0) {
+                    self.notes.push((level_of(level), format!("control gateway: {text}")));
                 }
             }
             FromGateway::Ready => {

@@ -223,7 +223,7 @@ impl<'a> Daemon<'a> {
             true if self.keys.is_none() => {
                 " If it wants CURVE, give --curve-key and --curve-server-key."
             }
-            true => " If it does not know our key, put it into its curve_authorized_keys.",
+            true => " Is --curve-server-key its public key, and ours in its curve_authorized_keys?",
             false => "",
         };
         Failure::Trouble(format!(
