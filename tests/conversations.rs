@@ -120,12 +120,12 @@ fn not_played() -> Vec<Outcome> {
 }
 
 fn print(outcomes: &[Outcome]) {
-    println!("{:22} {:>5} {:>6} {:>7} {:>12}", "", "equal", "listed", "skipped", "publications");
+    println!("{:22} equal listed skipped publications  time", "");
     for outcome in outcomes {
         let skipped: usize = outcome.skipped.values().sum();
         println!(
-            "{:22} {:>5} {:>6} {skipped:>7} {:>12}",
-            outcome.name, outcome.equal, outcome.different, outcome.publications
+            "{:22} {:>5} {:>6} {skipped:>7} {:>12} {:>5.1?}",
+            outcome.name, outcome.equal, outcome.different, outcome.publications, outcome.time
         );
         for (why, count) in &outcome.skipped {
             println!("{:22} {count:>20} {why}", "");

@@ -7,6 +7,7 @@ use super::slot::State;
 use super::ticket::{Key, Outcome};
 use super::watcher::{Phase, Why};
 use super::{Action, Life, Report, Supervisor};
+use crate::commands::Publication;
 use crate::config::settings::Limit;
 use crate::moment::Moment;
 use std::collections::VecDeque;
@@ -118,6 +119,8 @@ impl Supervisor {
         if settings.max_retry == Limit::AtMost(0) {
             watcher.phase = Phase::Stopped(Why::Failed);
             actions.push(Action::Report(Report::NeverStarted { watcher: w }));
+            // As after every start that came to nothing.
+            actions.push(Action::publish(w, Publication::Stop, now));
             return;
         }
         watcher.phase = Phase::Starting;

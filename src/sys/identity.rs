@@ -72,6 +72,15 @@ pub fn tagging() -> (Option<Tag>, bool) {
     (inherited, result == 0 && limit.rlim_max == libc::RLIM64_INFINITY)
 }
 
+/// So many open files our processes may be allowed to have.
+pub fn open_files_max() -> u64 {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: only reads a limit, into memory of ours.
+    let result =
+        unsafe { libc::prlimit64(0, libc::RLIMIT_NOFILE, core::ptr::null(), &raw mut limit) };
+    if result == 0 { limit.rlim_max } else { libc::RLIM64_INFINITY }
+}
+
 /// Adopt the orphans among our descendants even if we are not PID 1.
 pub fn become_subreaper() -> bool {
     // SAFETY: no memory is involved.

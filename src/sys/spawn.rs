@@ -15,6 +15,7 @@
 //! `/proc/PID/limits`. So a descendant is known as one whatever it did to get away.
 
 use super::fds;
+use super::identity;
 use super::raw::syscall;
 use crate::config::settings::ResourceLimit;
 use crate::process::{Failure, Pid, Step, Tag};
@@ -239,7 +240,12 @@ fn other_limits(plan: &Plan) -> Vec<(u32, libc::rlimit64)> {
 }
 
 fn limit(limit: &ResourceLimit) -> (u32, libc::rlimit64) {
-    let value = limit.value.unwrap_or(libc::RLIM64_INFINITY);
+    let value = match (limit.value, limit.resource) {
+        (Some(value), _) => value,
+        // The kernel refuses an infinite number. As many as there may be is what is meant.
+        (None, libc::RLIMIT_NOFILE) => identity::open_files_max(),
+        (None, _) => libc::RLIM64_INFINITY,
+    };
     (limit.resource, libc::rlimit64 { rlim_cur: value, rlim_max: value })
 }
 

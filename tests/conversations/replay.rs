@@ -47,6 +47,8 @@ pub struct Outcome {
     /// Reasons for requests that were not made, and how many.
     pub skipped: BTreeMap<String, usize>,
     pub problems: Vec<String>,
+    /// How long it took.
+    pub time: Duration,
     /// Names of differences that occurred.
     pub occurred: BTreeSet<String>,
 }
@@ -64,12 +66,14 @@ impl Outcome {
 /// Play a recording.
 pub fn play(plan: &Plan, target: &Target) -> Outcome {
     let mut outcome = Outcome { name: plan.name.to_owned(), ..Outcome::default() };
+    let start = Instant::now();
     let count = record::parts(plan.name, &str::to_owned).len();
     for number in 0..count {
         let mut replay = Replay::start(plan, target, number, &mut outcome);
         replay.run();
         replay.finish();
     }
+    outcome.time = start.elapsed();
     outcome
 }
 

@@ -4,7 +4,7 @@ use crate::clients::Clients;
 use crate::differences::{LATER, Later};
 use crate::process::Process;
 use crate::publications;
-use crate::record::{Publication, Step};
+use crate::record::{self, Publication, Step};
 use crate::replay::{PAUSE, Replay, SHORT};
 use crate::subscriber::Subscriber;
 use crate::zmtp::DEADLINE;
@@ -54,6 +54,14 @@ impl Replay<'_> {
             }
             thread::sleep(PAUSE);
         }
+    }
+
+    /// How many watchers start by themselves.
+    fn watchers_started(&self) -> usize {
+        let ini = record::read(&format!("{}.ini", self.plan.name));
+        let ini = self.places.configuration(self.plan, &ini);
+        let sections = ini.split("\n[").filter(|section| section.starts_with("watcher:"));
+        sections.filter(|section| !section.contains("autostart = False")).count()
     }
 
     /// Whether what was published before this step comes later here.
@@ -187,9 +195,10 @@ impl Replay<'_> {
                 break;
             }
         }
+        let active = self.watchers_started();
         while !self.plan.starts_slowly {
             let reply = self.clients.ask("main", br#"{"command": "status"}"#).expect("a reply");
-            if !reply.contains("\"starting\"") || Instant::now() > end {
+            if reply.matches("\"active\"").count() >= active || Instant::now() > end {
                 break;
             }
             thread::sleep(PAUSE);
