@@ -5,7 +5,7 @@
 //! | `config` | ini text → settings; the one table of options; what to execute for a process |
 //! | `supervisor` | decides: `handle(event, now)` → actions; slots, watchers, order, stop, reload, reports |
 //! | `wire` | frames between circusd and its gateway, as bytes and back |
-//! | `sys` | the only unsafe code: spawn, wait, signals, poll, /proc, cgroup readings, terminal |
+//! | `sys` | the only unsafe code but for `bin/circusctl/zeromq.rs`: spawn, wait, signals, poll, /proc, cgroup readings, terminal |
 //! | `moment`, `process`, `signal` | plain words that all rooms use |
 //! | `bin/circusctl` | what speaks ZeroMQ: the client, and the gateway between clients and circusd |
 //! | `bin/circusd` | acts as PID 1: event loop, log, command line, `--check` |
