@@ -55,3 +55,9 @@ mod limits;
 
 #[path = "pid1/regressions.rs"]
 mod regressions;
+
+#[path = "pid1/control.rs"]
+mod control;
+
+#[path = "pid1/gateways.rs"]
+mod gateways;
