@@ -61,3 +61,6 @@ mod control;
 
 #[path = "pid1/gateways.rs"]
 mod gateways;
+
+#[path = "pid1/reconfigure.rs"]
+mod reconfigure;
