@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// How long anything may take at most.
 pub const PATIENCE: Duration = Duration::from_secs(45);
-const ENVIRONMENT: [(&str, &str); 2] =
+pub const ENVIRONMENT: [(&str, &str); 2] =
     [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8")];
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -22,7 +22,7 @@ pub struct Container {
     pub board: Board,
     pub pid: i32,
     entrance: Child,
-    folder: PathBuf,
+    pub folder: PathBuf,
     /// Path of the program that the contestant runs.
     pub child: String,
 }

@@ -1,5 +1,6 @@
-//! Who is compared, and how each is told what to run.
+//! Who is compared, how each is told what to run, and how it is asked what it runs.
 
+use crate::clients::Address;
 use nix::sys::signal::Signal;
 use std::fs;
 use std::io;
@@ -23,9 +24,11 @@ enum Shape {
     S6,
     Runit,
     Supervisord,
+    /// A role of our own program, with an endpoint.
+    Echo,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Contestant {
     pub name: &'static str,
     program: PathBuf,
@@ -39,12 +42,13 @@ pub struct Contestant {
 impl Contestant {
     /// Can have many children, and starts them again.
     pub fn supervises(&self) -> bool {
-        !matches!(self.shape, Shape::Entrypoint(_))
+        !matches!(self.shape, Shape::Entrypoint(_) | Shape::Echo)
     }
 
     /// Most children that it can have.
     pub fn children_max(&self) -> usize {
         match self.shape {
+            Shape::Echo => 0,
             Shape::Entrypoint(_) => 1,
             Shape::Runit => 999,
             _ => 2000,
@@ -106,8 +110,51 @@ impl Contestant {
                 fs::File::open(&root)?.set_modified(old)?;
                 own(&["-P", &path("services")])
             }
+            Shape::Echo => own(&["echo", &endpoint(folder)]),
         })
     }
+
+    /// Where it is asked, if it can be.
+    pub fn address(&self, folder: &Path) -> Option<Address> {
+        match self.shape {
+            Shape::Ini(_) | Shape::Echo => Some(Address::ZeroMq(endpoint(folder))),
+            Shape::Supervisord => Some(Address::Http(folder.join("control"))),
+            Shape::Entrypoint(_) | Shape::List | Shape::S6 | Shape::Runit => None,
+        }
+    }
+
+    /// The command that people ask it by, with these words after `status`.
+    pub fn command(&self, folder: &Path, words: &[&str]) -> Vec<String> {
+        let beside = |name| self.program.with_file_name(name).display().to_string();
+        let status = |first: [String; 3]| {
+            let words = ["status"].into_iter().chain(words.iter().copied());
+            first.into_iter().chain(words.map(str::to_string)).collect()
+        };
+        match self.shape {
+            Shape::Echo => {
+                vec![self.program.display().to_string(), "ask".to_string(), endpoint(folder)]
+            }
+            Shape::Supervisord => {
+                let path = folder.join("supervisord.conf").display().to_string();
+                status([beside("supervisorctl"), "-c".to_string(), path])
+            }
+            _ => status([beside("circusctl"), "--endpoint".to_string(), endpoint(folder)]),
+        }
+    }
+
+    /// What makes that command tell of each process, if anything does.
+    pub fn words_for_details(&self) -> Option<&'static [&'static str]> {
+        match (self.shape, self.name) {
+            (Shape::Supervisord, _) => Some(&[]),
+            (Shape::Ini(_), "circusd") => Some(&["--detail"]),
+            _ => None,
+        }
+    }
+}
+
+/// Where those listen that speak ZeroMQ.
+fn endpoint(folder: &Path) -> String {
+    format!("ipc://{}", folder.join("control").display())
 }
 
 /// A section with a command for each service, and what else each has to say.
@@ -121,7 +168,10 @@ fn sections(services: &[Service], title: &str, option: &str, more: &str) -> Stri
 fn supervisord(folder: &str, services: &[Service]) -> String {
     let more = "autorestart = true\nstdout_logfile = NONE\nstderr_logfile = NONE\n";
     format!(
-        "[supervisord]\nnodaemon = true\nuser = root\nminfds = 10000\nlogfile = {folder}log\n\
+        "[unix_http_server]\nfile = {folder}control\n[supervisorctl]\n\
+         serverurl = unix://{folder}control\n[rpcinterface:supervisor]\n\
+         supervisor.rpcinterface_factory = \
+         supervisor.rpcinterface:make_main_rpcinterface\n[supervisord]\nnodaemon = true\nuser = root\nminfds = 10000\nlogfile = {folder}log\n\
          pidfile = {folder}pid\nchildlogdir = {folder}\n{}",
         sections(services, "program:s", "command", more)
     )
@@ -152,7 +202,7 @@ pub fn all(floor: &Path) -> (Vec<Contestant>, Vec<String>) {
     };
     let mut present = vec![
         own("floor", floor, Shape::List),
-        own("circusd", &ours, Shape::Ini("")),
+        own("circusd", &ours, IPC),
         own("circusd --", &ours, Shape::Entrypoint(&["--"])),
     ];
     let mut missing = Vec::new();
@@ -173,6 +223,15 @@ pub fn all(floor: &Path) -> (Vec<Contestant>, Vec<String>) {
     let circus = python("circus", "circusd", &["circus", "zmq", "tornado", "psutil"], IPC);
     consider("circus", circus, "pip install circus in a virtual environment, and PEERS_VENV");
     (present, missing)
+}
+
+/// Those of them that can be asked, after the least that can answer.
+pub fn operated(present: &[Contestant]) -> Result<Vec<Contestant>, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let package = "this project".to_string();
+    let echo = Contestant { name: "echo", program, shape: Shape::Echo, files: vec![], package };
+    let can_be = |one: &&Contestant| one.address(Path::new("")).is_some();
+    Ok([echo].into_iter().chain(present.iter().filter(can_be).cloned()).collect())
 }
 
 /// Name, Debian's package, programs of which the first is PID 1, how it is told what to run.

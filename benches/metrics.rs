@@ -31,10 +31,10 @@ pub const METRICS: &[Metric] = &[
 ];
 
 /// After so long everybody has settled.
-const SETTLE: Duration = Duration::from_millis(1300);
+pub const SETTLE: Duration = Duration::from_millis(1300);
 
 /// Rounds of which a contestant that works at its own pace takes part in two at most.
-fn interleave<'a>(
+pub fn interleave<'a>(
     contestants: &'a [Contestant],
     rounds: usize,
     mut each: impl FnMut(&[&'a Contestant]),
@@ -49,7 +49,7 @@ fn interleave<'a>(
 }
 
 /// Put a sample into each row, or say in all of them why there is none.
-fn note(rows: &mut [Row], contestant: &Contestant, result: Result<Vec<f64>, String>) {
+pub fn note(rows: &mut [Row], contestant: &Contestant, result: Result<Vec<f64>, String>) {
     match result {
         Ok(samples) => rows.iter_mut().zip(samples).for_each(|(row, n)| row.add(contestant, n)),
         Err(error) => {
@@ -59,7 +59,7 @@ fn note(rows: &mut [Row], contestant: &Contestant, result: Result<Vec<f64>, Stri
     }
 }
 
-fn median_rows(titles: &[&str]) -> Vec<Row> {
+pub fn median_rows(titles: &[&str]) -> Vec<Row> {
     titles.iter().map(|title| Row::new(title, Statistic::Median)).collect()
 }
 
@@ -251,7 +251,6 @@ fn stop(lab: &Laboratory, all: &[Contestant], count: usize, rounds: usize) -> Ve
 
 /// How often a contestant wakes up while nothing happens; all of them in the same time.
 fn idle(lab: &Laboratory, all: &[Contestant]) -> Vec<Row> {
-    let window = Duration::from_secs(if lab.quick { 2 } else { 15 });
     let mut rows = median_rows(&["idle with 100 children (--: 1): wake-ups a minute"]);
     let mut running = Vec::new();
     for contestant in all {
@@ -266,15 +265,21 @@ fn idle(lab: &Laboratory, all: &[Contestant]) -> Vec<Row> {
             Err(error) => note(&mut rows, contestant, Err(error)),
         }
     }
+    note_sleeps(lab, &running, &mut rows);
+    rows
+}
+
+/// Leave all of them alone for a while, and count.
+pub fn note_sleeps(lab: &Laboratory, running: &[(&Contestant, Container)], rows: &mut [Row]) {
+    let window = Duration::from_secs(if lab.quick { 2 } else { 15 });
     std::thread::sleep(SETTLE * 5);
     let own: Vec<Own> = running.iter().map(|(_, container)| Own::of(container)).collect();
     let before: Vec<f64> = own.iter().map(Own::sleeps).collect();
     std::thread::sleep(window);
     for (((contestant, _), own), before) in running.iter().zip(&own).zip(before) {
         let a_minute = (own.sleeps() - before) / window.as_secs_f64() * 60.0;
-        note(&mut rows, contestant, Ok(vec![a_minute]));
+        note(rows, contestant, Ok(vec![a_minute]));
     }
-    rows
 }
 
 /// Memory of a contestant's own processes once all is quiet.

@@ -6,8 +6,11 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod board;
+mod clients;
 mod container;
 mod contestants;
+mod control;
+mod echo;
 mod laboratory;
 mod metrics;
 mod processes;
@@ -15,7 +18,8 @@ mod table;
 
 use contestants::Contestant;
 use laboratory::Laboratory;
-use metrics::METRICS;
+use metrics::{METRICS, Metric};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -23,8 +27,8 @@ cargo bench [-- OPTIONS]
 
   --quick             few rounds: shows that it works, measures nothing
   --only A,B…         these metrics: start, start-100, start-1000, respawn, orphans, stop, stop-100,
-                      idle, memory, size
-  --contestants A,B…  these contestants; floor is always one
+                      idle, memory, size, control, control-command, control-1000, control-idle
+  --contestants A,B…  these contestants; floor and echo are always there
   --help              print this
 
 PEERS_VENV=FOLDER     a Python virtual environment with PyPI's circus and supervisor
@@ -42,6 +46,10 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(code) = echo::role(&words) {
+        return code;
+    }
     let result = options().and_then(|options| match options.help {
         true => {
             print!("{HELP}");
@@ -77,8 +85,8 @@ fn options() -> Result<Options, String> {
             _ => return Err(format!("{}\n\n{HELP}", arg.unexpected())),
         }
     }
-    let unknown = |name: &&String| !METRICS.iter().any(|metric| metric.name == **name);
-    match options.only.iter().find(unknown) {
+    let known = |name: &str| METRICS.iter().chain(control::METRICS).any(|one| one.name == name);
+    match options.only.iter().find(|name| !known(name)) {
         Some(name) => Err(format!("no metric {name}\n\n{HELP}")),
         None => Ok(options),
     }
@@ -97,13 +105,19 @@ fn run(options: &Options) -> Result<(), String> {
     let present: Vec<Contestant> = present.into_iter().filter(wanted).collect();
     laboratory.try_out(&present[0])?;
     let before = table::Conditions::now();
-    let mut rows = Vec::new();
-    for metric in METRICS {
-        if options.only.is_empty() || options.only.iter().any(|name| name == metric.name) {
+    let operated = contestants::operated(&present)?;
+    let measure = |metrics: &[Metric], contestants| {
+        let wanted = |metric: &&Metric| {
+            options.only.is_empty() || options.only.iter().any(|name| name == metric.name)
+        };
+        let mut rows = Vec::new();
+        for metric in metrics.iter().filter(wanted) {
             eprintln!("{}…", metric.name);
-            rows.extend((metric.measure)(&laboratory, &present));
+            rows.extend((metric.measure)(&laboratory, contestants));
         }
-    }
-    print!("{}", table::page(&present, &rows, &before, options.quick));
+        table::Table { contestants, rows }
+    };
+    let tables = [measure(METRICS, &present), measure(control::METRICS, &operated)];
+    print!("{}", table::page(&present, &tables, &before, options.quick));
     Ok(())
 }

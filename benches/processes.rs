@@ -36,6 +36,12 @@ impl Own {
         (sum("Rss:"), sum("Anonymous:"))
     }
 
+    /// Resident memory of the one that came last, in kB.
+    pub fn last_memory_kb(&self) -> f64 {
+        let last = self.0.iter().max();
+        last.map_or(0.0, |last| Own(vec![*last]).memory_kb().0)
+    }
+
     fn threads(&self, file: &str) -> Vec<String> {
         let folders = |pid: &i32| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
         let paths = self.0.iter().flat_map(folders).flatten().map(|entry| entry.path().join(file));

@@ -50,12 +50,12 @@ impl Row {
         })
     }
 
-    fn cell(&self, name: &str) -> String {
+    fn cell(&self, name: &str, base: &str) -> String {
         let Some(value) = self.value(name) else {
             return self.remarks.get(name).cloned().unwrap_or("–".to_string());
         };
-        match self.value("floor") {
-            Some(floor) if floor > 0.0 => format!("{} ({:.2})", brief(value), value / floor),
+        match self.value(base) {
+            Some(base) if base > 0.0 => format!("{} ({:.2})", brief(value), value / base),
             _ => brief(value),
         }
     }
@@ -123,26 +123,49 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
+/// Rows with the same contestants, of whom the first is the measure for the others.
+#[derive(Debug)]
+pub struct Table<'a> {
+    pub contestants: &'a [Contestant],
+    pub rows: Vec<Row>,
+}
+
 /// The whole result.
-pub fn page(present: &[Contestant], rows: &[Row], before: &Conditions, quick: bool) -> String {
+pub fn page(
+    present: &[Contestant],
+    tables: &[Table<'_>],
+    before: &Conditions,
+    quick: bool,
+) -> String {
     let mut page = format!("{}\n\n", before.text());
     if quick {
         page.push_str("With --quick: this is no measurement.\n\n");
     }
-    page.push_str("| in brackets: × floor |");
-    for contestant in present {
-        let _ = write!(page, " {} |", contestant.name);
-    }
-    let _ = writeln!(page, " samples |\n|---{}|---:|", "|---:".repeat(present.len()));
-    for row in rows {
-        let _ = write!(page, "| {} |", row.title);
-        for contestant in present {
-            let _ = write!(page, " {} |", row.cell(contestant.name));
-        }
-        let _ = writeln!(page, " {} |", row.samples_text());
+    for table in tables.iter().filter(|table| !table.rows.is_empty()) {
+        page.push_str(&table.text());
+        page.push('\n');
     }
     let peers = present.iter().filter(|contestant| contestant.package != "this project");
     let versions: Vec<&str> = peers.map(|contestant| contestant.package.as_str()).collect();
-    let _ = writeln!(page, "\nVersions: {}.", versions.join(", "));
+    let _ = writeln!(page, "Versions: {}.", versions.join(", "));
     page
+}
+
+impl Table<'_> {
+    fn text(&self) -> String {
+        let base = self.contestants[0].name;
+        let mut text = format!("| in brackets: × {base} |");
+        for contestant in self.contestants {
+            let _ = write!(text, " {} |", contestant.name);
+        }
+        let _ = writeln!(text, " samples |\n|---{}|---:|", "|---:".repeat(self.contestants.len()));
+        for row in &self.rows {
+            let _ = write!(text, "| {} |", row.title);
+            for contestant in self.contestants {
+                let _ = write!(text, " {} |", row.cell(contestant.name, base));
+            }
+            let _ = writeln!(text, " {} |", row.samples_text());
+        }
+        text
+    }
 }

@@ -16,6 +16,9 @@ mod process;
 #[allow(dead_code)] // Written for another test.
 mod world;
 
+#[path = "conversations/classes.rs"]
+mod classes;
+
 #[path = "conversations/clients.rs"]
 mod clients;
 

@@ -1,7 +1,9 @@
 //! Where things were when it was recorded, and where they are now.
 
+use crate::differences::SAME;
 use crate::plans::Plan;
 use crate::record;
+use crate::replay::Target;
 use crate::zmtp::DEADLINE;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
@@ -19,7 +21,7 @@ pub struct Places {
 
 impl Places {
     /// For a test in this folder.
-    pub fn new(plan: &Plan, folder: &Path) -> Places {
+    pub fn new(plan: &Plan, target: &Target, folder: &Path) -> Places {
         let ini = record::read(&format!("{}.ini", plan.name));
         let option = |name: &str| {
             let is_it =
@@ -45,6 +47,10 @@ impl Places {
             pairs.push((format!("{start}:{port}"), format!("{start}:{free}")));
             free
         });
+        let same = SAME
+            .iter()
+            .filter(|same| matches!(target, Target::Here) && same.recording == plan.name);
+        pairs.extend(same.map(|same| (same.later.to_owned(), same.pid.to_owned())));
         let mut places =
             Places { pairs, endpoint: String::new(), pubsub: String::new(), discovery };
         places.endpoint = places.apply(&option("endpoint"));

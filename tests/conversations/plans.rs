@@ -68,6 +68,8 @@ pub struct Plan {
     pub skipped: &'static [(&'static str, &'static str, &'static str)],
     /// The order of watchers in a status is accidental in Circus.
     pub unordered: bool,
+    /// The recorder lost its connection at this request: for Circus, nothing after it is compared.
+    pub deaf_after: &'static str,
     /// It can only be played with us: Circus hangs, or it is all about the moment.
     pub only_here: bool,
 }
@@ -89,6 +91,7 @@ const PLAIN: Plan = Plan {
     tcp: false,
     skipped: &[],
     unordered: false,
+    deaf_after: "",
     only_here: false,
 };
 
@@ -157,7 +160,7 @@ pub const PLANS: [Plan; 20] = [
         substituted: &[
             (
                 "r103",
-                r#"{"command": "set", "properties": {"name": "sleeper", "options": {"shell": false}, "waiting": true}, "id": "r103"}"#,
+                r#"{"command": "set", "properties": {"name": "sleeper", "options": {"cmd": "sleep 1003"}, "waiting": true}, "id": "r103"}"#,
             ),
             (
                 "r104",
@@ -235,6 +238,8 @@ pub const PLANS: [Plan; 20] = [
     },
     Plan {
         name: "signals",
+        deaf_after: "r5",
+        unordered: true,
         scripts: &[("slow.sh", SLOW)],
         held: &["slow"],
         deeds: &[
@@ -273,6 +278,7 @@ pub const PLANS: [Plan; 20] = [
     },
     Plan {
         name: "poison-others",
+        only_here: true,
         deeds: &[(When::After("r7"), For::Both, Deed::Signal("TERM"))],
         ..PLAIN
     },
@@ -284,6 +290,8 @@ pub const PLANS: [Plan; 20] = [
                 &[
                     "watcher:stream",
                     "watcher:stream+close",
+                    "watcher:rlim",
+                    "watcher:rlimhigh",
                     "watcher:badgid",
                     "watcher:badquote",
                     "watcher:rlimbad",
@@ -295,8 +303,12 @@ pub const PLANS: [Plan; 20] = [
         folders: &["sub"],
         scripts: &[("probe.sh", PROBE)],
         repeating: &["shell2"],
-        absent: &["stream", "stream+close", "badgid", "badquote", "rlimbad"],
+        absent: &["stream", "stream+close", "badgid", "badquote", "rlimbad", "rlim", "rlimhigh"],
+        unordered: true,
         skipped: &[
+            ("r15", "r15", "the kernel's word, not circusd's: a limit above the hard one"),
+            ("r17", "r17", "the kernel's word, not circusd's: a limit above the hard one"),
+            ("r34", "r34", "the kernel's word, not circusd's: a limit above the hard one"),
             ("r16", "r16", "the configuration is refused (docs/differences.md 19)"),
             ("r25", "r26", STREAMS),
             ("r27", "r28", "the configuration is refused (docs/differences.md 19)"),
@@ -361,7 +373,7 @@ pub const PLANS: [Plan; 20] = [
         name: "kill-string-timeout",
         scripts: &[("stub.sh", STUB)],
         deeds: &[(
-            When::Note("circusd ready*"),
+            When::After("r1"),
             For::Both,
             Deed::Ask(
                 r#"{"command": "kill", "properties": {"name": "stub", "graceful_timeout": "1"}}"#,
@@ -375,21 +387,27 @@ pub const PLANS: [Plan; 20] = [
         deeds: &[(
             When::Note("--- a second circusd on the same ipc endpoints"),
             For::Here,
-            Deed::SecondDaemon("in use"),
+            Deed::SecondDaemon("another circusd"),
         )],
         only_here: true,
         ..PLAIN
     },
     Plan {
         name: "surprises",
-        edit: |text| without_sections(text, &["socket:", "watcher:od"]),
+        edit: |text| {
+            let text = text.replace("graceful_timeout = 4", "graceful_timeout = 1");
+            without_sections(&text, &["socket:", "watcher:od"])
+        },
         absent: &["od"],
         deeds: &[
             (When::After("r5"), For::Both, Deed::KillCommand("sleep 2888")),
             (When::Note("--- SIGTERM during the age-out"), For::Circus, Deed::Signal("TERM")),
         ],
-        repeating: &["aging", "plain"],
-        skipped: &[("r2", "r3", "not built yet: sockets (on_demand)")],
+        repeating: &["aging"],
+        skipped: &[
+            ("r2", "r3", "not built yet: sockets (on_demand)"),
+            ("r12", "r12", "not built yet: sockets (on_demand)"),
+        ],
         only_here: true,
         ..PLAIN
     },

@@ -96,17 +96,21 @@ pub fn add_untold_deaths(all: &mut Vec<Publication>, closeness: &Closeness) -> b
     found
 }
 
+/// How many of each kind there are: by watcher and action.
+pub type Counts = BTreeMap<(String, String), usize>;
+
 /// How many publications of each kind must have come when these were recorded.
-pub fn needed(all: &[Publication], closeness: &Closeness) -> BTreeMap<(String, String), usize> {
-    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+pub fn needed(all: &[Publication], closeness: &Closeness) -> Counts {
+    let mut counts: Counts = Counts::new();
     for (watcher, list) in by_watcher(all) {
         let list = without_children(list, closeness);
-        let starts = list.iter().filter(|one| one.action == "start").count();
+        let starts = list.iter().filter(|one| one.action == "start").count().max(1);
         for publication in list {
             let key = (watcher.clone(), publication.action.clone());
             let is_limited = closeness.repeating.contains(&watcher) && !is_mark(&publication);
+            let limit = starts + usize::from(publication.action == "spawn");
             let count = counts.entry(key).or_default();
-            if !is_limited || *count < starts {
+            if !is_limited || *count < limit {
                 *count += 1;
             }
         }
@@ -116,8 +120,8 @@ pub fn needed(all: &[Publication], closeness: &Closeness) -> BTreeMap<(String, S
 }
 
 /// The same counts of what came.
-pub fn came(all: &[Publication], closeness: &Closeness) -> BTreeMap<(String, String), usize> {
-    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+pub fn came(all: &[Publication], closeness: &Closeness) -> Counts {
+    let mut counts: Counts = Counts::new();
     for (watcher, list) in by_watcher(all) {
         for publication in without_children(list, closeness) {
             *counts.entry((watcher.clone(), publication.action)).or_default() += 1;
@@ -145,6 +149,8 @@ pub enum Loss {
     InRecord,
     /// The end of this run may lack something too.
     InBoth,
+    /// The record ends early.
+    All,
 }
 
 /// Compare what was recorded of one watcher with what came. `tail`: so many of the recorded ones
@@ -190,7 +196,8 @@ pub fn compare_watcher(
         return Err(format!("not published: {}", ends(&then, now.len())));
     }
     let extra = now.get(then.len()..).unwrap_or_default();
-    match extra.iter().all(|one| matches!(&*one.action, "kill" | "reap" | "stop")) {
+    let is_end = |one: &Publication| matches!(&*one.action, "kill" | "reap" | "stop");
+    match loss == Loss::All || extra.iter().all(is_end) {
         true => Ok(()),
         false => Err(format!("published too: {}", ends(&now, then.len()))),
     }
@@ -198,7 +205,7 @@ pub fn compare_watcher(
 
 fn begins_alike(then: &[String], now: &[String], loss: Loss) -> bool {
     let count = then.len().min(now.len());
-    then[..count] == now[..count] && (now.len() >= then.len() || loss == Loss::InBoth)
+    then[..count] == now[..count] && (now.len() >= then.len() || loss != Loss::InRecord)
 }
 
 /// Their actions.
@@ -236,9 +243,7 @@ fn sorted(mut list: Vec<Publication>, is_mixed: bool) -> Vec<Publication> {
             Kind::Process => run.sort_by_key(Publication::pid),
             Kind::Kill => run.sort_by_key(Publication::pid),
             // The dead first.
-            Kind::Change => run.sort_by_key(|one| {
-                (one.action == "spawn", one.pid().filter(|_| one.action != "spawn"))
-            }),
+            Kind::Change => run.sort_by_key(|one| (one.action == "spawn", one.pid())),
         }
         start = end;
     }

@@ -1,8 +1,9 @@
 //! Plays one recorded conversation again, and says what is not as it was.
 
+use crate::classes::CLASSES;
 use crate::clients::Clients;
 use crate::compare::{ANY_PID, ANYTHING, Pids, compare};
-use crate::differences::{CLASSES, Here, MIXED, ROWS, Row, WINDOWS, is_conflict};
+use crate::differences::{Here, LATER, Later, MIXED, ROWS, Row, WINDOWS, is_conflict};
 use crate::json::Json;
 use crate::places::Places;
 use crate::plans::{Deed, For, Plan, When};
@@ -19,6 +20,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two looks at a fact.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// When something has gone wrong already.
+const SHORT: Duration = Duration::from_secs(1);
 
 /// A pause of the recorder from which on it waited for something to happen.
 const PATIENT_FROM: f64 = 0.09;
@@ -99,6 +103,8 @@ struct Replay<'a> {
     given_up: BTreeSet<String>,
     asked_to_end: bool,
     is_patient: bool,
+    /// How long something is waited for.
+    patience: Duration,
 }
 
 impl<'a> Replay<'a> {
@@ -109,7 +115,7 @@ impl<'a> Replay<'a> {
         outcome: &'a mut Outcome,
     ) -> Replay<'a> {
         let mut world = World::pid_1("");
-        let places = Places::new(plan, &world.folder);
+        let places = Places::new(plan, target, &world.folder);
         let ini = places.configuration(plan, &record::read(&format!("{}.ini", plan.name)));
         for name in plan.folders {
             fs::create_dir(world.folder.join(name)).expect("a folder in the folder");
@@ -139,6 +145,9 @@ impl<'a> Replay<'a> {
         let clients = Clients::new(&places.endpoint);
         let mut steps = record::parts(plan.name, &|line| places.apply(line)).swap_remove(number);
         substitute(plan, &mut steps);
+        if matches!(target, Target::Here) {
+            ask_others(plan, &mut steps);
+        }
         let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
         let closeness = Closeness {
             repeating: names(plan.repeating),
@@ -160,6 +169,7 @@ impl<'a> Replay<'a> {
             given_up: BTreeSet::new(),
             asked_to_end: false,
             is_patient: false,
+            patience: DEADLINE,
         };
         replay.timeline = replay.expected_publications();
         replay.synchronize();
@@ -173,11 +183,7 @@ impl<'a> Replay<'a> {
     /// Wait until publications arrive, and forget those of the start.
     fn synchronize(&mut self) {
         let end = Instant::now() + DEADLINE;
-        let ini = record::read(&format!("{}.ini", self.plan.name));
-        let ini = self.places.configuration(self.plan, &ini);
-        let watcher =
-            ini.lines().find_map(|line| line.strip_prefix("[watcher:")?.strip_suffix(']'));
-        let watcher = watcher.expect("a watcher");
+        let watcher = self.watcher();
         let probe = format!(
             r#"{{"command": "set", "id": "probe", "properties": {{"name": "{watcher}", "options": {{"max_retry": 5}}}}}}"#
         );
@@ -207,6 +213,13 @@ impl<'a> Replay<'a> {
             if has_come(&self.subscriber) {
                 break;
             }
+        }
+        while !self.plan.starts_slowly {
+            let reply = self.clients.ask("main", br#"{"command": "status"}"#).expect("a reply");
+            if !reply.contains("\"starting\"") || Instant::now() > end {
+                break;
+            }
+            thread::sleep(PAUSE);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         self.subscriber.forget_before(now.as_secs_f64());
@@ -268,7 +281,9 @@ impl<'a> Replay<'a> {
         self.wait_for_publications(number);
         match deed {
             Deed::Signal(signal) => {
-                self.wait_for_idleness();
+                if signal == "HUP" {
+                    self.wait_for_idleness();
+                }
                 self.asked_to_end |= signal == "TERM";
                 self.running.send(signal);
             }
@@ -301,17 +316,30 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Circus forgets a signal that comes while it is at work.
+    /// Circus refuses a request and forgets a signal that come while it is at work.
     fn wait_for_idleness(&mut self) {
-        if self.is_here() || self.plan.held.is_empty() {
+        if self.is_here() || self.plan.held.is_empty() || self.asked_to_end {
             return;
         }
-        let nothing = br#"{"command": "set", "properties": {"name": "a", "options": {}}}"#;
+        self.release(true);
+        let name = self.watcher();
+        let nothing =
+            format!(r#"{{"command": "set", "properties": {{"name": "{name}", "options": {{}}}}}}"#);
         let is_idle = |reply: std::io::Result<String>| reply.is_ok_and(|it| it.contains("\"ok\""));
-        let end = Instant::now() + Duration::from_secs(2);
-        while !is_idle(self.clients.ask("main", nothing)) && Instant::now() < end {
+        let end = Instant::now() + DEADLINE;
+        while !is_idle(self.clients.ask("main", nothing.as_bytes())) && Instant::now() < end {
             thread::sleep(PAUSE);
         }
+        self.release(false);
+    }
+
+    /// The first watcher of the configuration.
+    fn watcher(&self) -> String {
+        let ini = record::read(&format!("{}.ini", self.plan.name));
+        let ini = self.places.configuration(self.plan, &ini);
+        let header =
+            |line: &str| line.strip_prefix("[watcher:")?.strip_suffix(']').map(str::to_owned);
+        ini.lines().find_map(header).expect("a watcher")
     }
 
     /// Another circusd must not take over the endpoints of this one.
@@ -333,6 +361,9 @@ impl<'a> Replay<'a> {
             return;
         }
         self.wait_for_publications(number);
+        if exchange.pause > PATIENT_FROM {
+            self.wait_for_idleness();
+        }
         self.pair_spawned(number);
         let place = format!("{} {}", exchange.label, self.sent(exchange));
         match expected {
@@ -345,7 +376,19 @@ impl<'a> Replay<'a> {
                     self.release(true);
                 }
                 self.reply(exchange, &place, &reply, &by);
+                self.afterwards(exchange);
             }
+        }
+    }
+
+    /// Make all as it was in Circus after this request.
+    fn afterwards(&mut self, exchange: &Exchange) {
+        let is_it = |row: &&Row| row.recording == self.plan.name && row.label == exchange.label;
+        let row = ROWS.iter().find(is_it).filter(|row| self.is_here() && !row.then.is_empty());
+        let Some(row) = row else { return };
+        let reply = self.clients.ask("main", row.then.as_bytes());
+        if !reply.as_ref().is_ok_and(|reply| reply.contains("\"ok\"")) {
+            self.outcome.problem(format!("{}, then {}: {reply:?}", exchange.label, row.then));
         }
     }
 
@@ -368,7 +411,7 @@ impl<'a> Replay<'a> {
         // The recorder paused to let something happen, and then looked.
         self.is_patient |= exchange.pause > PATIENT_FROM;
         self.is_patient &= only_reads(exchange);
-        let end = Instant::now() + DEADLINE;
+        let end = Instant::now() + self.patience;
         let result = loop {
             let result = self.one_reply(exchange, expected);
             // Circus refuses what comes too early; the recorder had waited.
@@ -377,9 +420,6 @@ impl<'a> Replay<'a> {
             let is_patient = self.is_patient && only_reads(exchange) || is_early;
             if result.is_ok() || !is_patient || Instant::now() > end {
                 break result;
-            }
-            if is_early {
-                self.release(true);
             }
             thread::sleep(PAUSE);
         };
@@ -392,12 +432,20 @@ impl<'a> Replay<'a> {
                 self.outcome.different += 1;
                 self.outcome.occurred.extend(by.iter().cloned());
                 let Some(Heard::Reply(then)) = &exchange.reply else { return };
-                if compare(then, &reply, &mut self.pids.clone()).is_ok() {
+                let is_restored = ROWS.iter().any(|row| {
+                    !row.then.is_empty()
+                        && row.recording == self.plan.name
+                        && row.label == exchange.label
+                });
+                if !is_restored && compare(then, &reply, &mut self.pids.clone()).is_ok() {
                     let text = format!("{place}: no difference any more ({})", by.join(", "));
                     self.outcome.problem(text);
                 }
             }
-            Err(problem) => self.outcome.problem(format!("{place}\n    {problem}")),
+            Err(problem) => {
+                self.outcome.problem(format!("{place}\n    {problem}"));
+                self.patience = SHORT;
+            }
         }
     }
 
@@ -485,6 +533,10 @@ impl<'a> Replay<'a> {
             value
         };
         match row.here {
+            Here::Ask(_) => match heard {
+                Some(Heard::Reply(reply)) => self.expected_by_class(exchange, reply),
+                other => panic!("{name}: {other:?}"),
+            },
             Here::Unsent => Expected::Skip(format!("listed: {}", row.why)),
             Here::Reply(text) => {
                 let reply = any(Json::parse(text).expect("a listed reply is JSON"));
@@ -493,7 +545,11 @@ impl<'a> Replay<'a> {
             Here::Refused(errno, words) => {
                 let id = match &exchange.request {
                     Sent::Json(request) => request.get("id").clone(),
-                    Sent::Bytes(_) | Sent::Parts | Sent::Datagram(_) => Json::Null,
+                    Sent::Bytes(bytes) => {
+                        let request = Json::parse(&String::from_utf8_lossy(bytes));
+                        request.map_or(Json::Null, |request| request.get("id").clone())
+                    }
+                    Sent::Parts | Sent::Datagram(_) => Json::Null,
                 };
                 let members = [
                     ("status", Json::Text("error".to_owned())),
@@ -551,7 +607,8 @@ impl<'a> Replay<'a> {
     fn expected_publications(&mut self) -> Vec<Publication> {
         let mut result: Vec<(Publication, Option<String>)> = Vec::new();
         let mut after: Option<String> = None;
-        let mut is_skipped = false;
+        // Whose publications were those of a request that is not made.
+        let mut skipped: Option<String> = None;
         let mut started_at = 0.0;
         for step in &self.steps {
             match step {
@@ -561,18 +618,25 @@ impl<'a> Replay<'a> {
                         started_at = reply.get("time").float().unwrap_or(0.0) - exchange.took;
                     }
                     after = Some(exchange.label.clone());
-                    is_skipped = self.skipped(exchange).is_some();
+                    skipped = self.skipped(exchange).and_then(|_| named(exchange));
                 }
                 Step::Publication(one) => {
                     let is_of_start = after.is_none() || one.time() < started_at;
                     let is_absent = self.plan.absent.contains(&&*one.watcher);
+                    let is_skipped = skipped.as_ref() == Some(&one.watcher);
                     if !is_of_start && !is_skipped && !is_absent {
                         result.push((one.clone(), after.clone()));
                     }
                 }
             }
         }
-        self.with_differences(result)
+        if self.is_here() {
+            return self.with_differences(result);
+        }
+        let end =
+            result.iter().position(|(_, after)| after.as_deref() == Some(self.plan.deaf_after));
+        result.truncate(end.unwrap_or(result.len()));
+        result.into_iter().map(|(one, _)| one).collect()
     }
 
     fn with_differences(
@@ -580,9 +644,7 @@ impl<'a> Replay<'a> {
         mut result: Vec<(Publication, Option<String>)>,
     ) -> Vec<Publication> {
         let is_ours = |recording: &str| recording == self.plan.name;
-        let is_here = self.is_here();
-        let is_for_us = |who: For| who == For::Both || is_here;
-        let windows = WINDOWS.iter().filter(|it| is_ours(it.recording) && is_for_us(it.who));
+        let windows = WINDOWS.iter().filter(|window| is_ours(window.recording));
         for window in windows {
             let is_in = |(one, after): &(Publication, Option<String>)| {
                 one.watcher == window.watcher && after.as_deref() == Some(window.after)
@@ -615,16 +677,22 @@ impl<'a> Replay<'a> {
             };
             let place = result.iter().position(is_in).unwrap_or_else(end_of_window);
             result.retain(|entry| !is_in(entry));
-            for (number, action) in window.here.split_whitespace().enumerate() {
-                let one = self.publication_of(window.watcher, action, &old, at.unwrap_or(0));
+            let mut unused = old.clone();
+            for (number, word) in window.here.split_whitespace().enumerate() {
+                let (action, pid) = word.split_once('=').unwrap_or((word, ""));
+                let found = unused.iter().position(|one| pid.is_empty() && one.action == action);
+                let mut one = match found {
+                    Some(found) => unused.remove(found),
+                    None => new_publication(window.watcher, action, at.unwrap_or(0)),
+                };
+                if !pid.is_empty() {
+                    one.fields.set("process_pid", Json::Number(pid.to_owned()));
+                }
                 result.insert(place + number, (one, Some(window.after.to_owned())));
             }
             self.outcome.occurred.insert(name);
         }
         let mut result: Vec<Publication> = result.into_iter().map(|(one, _)| one).collect();
-        if !is_here {
-            return result;
-        }
         for mixed in MIXED.iter().filter(|mixed| is_ours(mixed.recording)) {
             self.closeness.mixed.insert(mixed.watcher.to_owned());
             self.outcome.occurred.insert(format!("{} {} mixed", mixed.recording, mixed.watcher));
@@ -635,34 +703,15 @@ impl<'a> Replay<'a> {
         result
     }
 
-    /// A listed publication; the recorded one if there was one of this kind.
-    fn publication_of(
-        &self,
-        watcher: &str,
-        action: &str,
-        old: &[Publication],
-        at: usize,
-    ) -> Publication {
-        if let Some(one) = old.iter().find(|one| one.action == action) {
-            return one.clone();
-        }
-        let mut members = vec![("time".to_owned(), Json::Number("0.5".to_owned()))];
-        if matches!(action, "spawn" | "kill" | "reap") {
-            members.insert(0, ("process_pid".to_owned(), Json::Number(ANY_PID.to_owned())));
-        }
-        if action == "reap" {
-            members.push(("exit_code".to_owned(), Json::Text(ANYTHING.to_owned())));
-        }
-        let (watcher, action) = (watcher.to_owned(), action.to_owned());
-        Publication { watcher, action, fields: Json::Object(members), at }
-    }
-
     /// Wait until all has come that had come when this was recorded.
     fn wait_for_publications(&mut self, before: usize) {
         let so_far: Vec<Publication> =
             self.timeline.iter().filter(|one| one.at < before).cloned().collect();
         let needed = publications::needed(&so_far, &self.closeness);
-        let end = Instant::now() + DEADLINE;
+        if self.is_later(before, &needed) {
+            return;
+        }
+        let end = Instant::now() + self.patience;
         loop {
             let came = self
                 .subscriber
@@ -689,11 +738,28 @@ impl<'a> Replay<'a> {
                     self.outcome.problem(text);
                     self.given_up.insert(watcher.clone());
                 }
+                self.patience = SHORT;
                 self.release(false);
                 return;
             }
             thread::sleep(PAUSE);
         }
+    }
+
+    /// Whether what was published before this step comes later here.
+    fn is_later(&mut self, before: usize, needed: &publications::Counts) -> bool {
+        let Step::Exchange(exchange) = &self.steps[before] else { return false };
+        let is_it = |it: &&Later| it.recording == self.plan.name && it.before == exchange.label;
+        if !self.is_here() || !LATER.iter().any(|it| is_it(&it)) {
+            return false;
+        }
+        let came =
+            self.subscriber.look(|heard| publications::came(&heard.publications, &self.closeness));
+        if needed.iter().any(|(key, count)| came.get(key).unwrap_or(&0) < count) {
+            let name = format!("{} before {}", self.plan.name, exchange.label);
+            self.outcome.occurred.insert(name);
+        }
+        true
     }
 
     /// Wait until every script has set up what it does on signals: until then they kill it.
@@ -742,12 +808,15 @@ impl<'a> Replay<'a> {
         let then: Vec<Publication> =
             self.timeline.iter().filter(|one| one.at < before).cloned().collect();
         let then = spawned(&then);
-        let now = self.subscriber.look(|heard| spawned(&heard.publications));
-        for (watcher, then) in then {
+        let mut now = self.subscriber.look(|heard| spawned(&heard.publications));
+        for (watcher, mut then) in then {
+            then.sort_by_key(Publication::pid);
             if self.closeness.repeating.contains(&watcher) {
                 continue;
             }
-            let Some(now) = now.get(&watcher) else { continue };
+            let Some(now) = now.get_mut(&watcher) else { continue };
+            // Some that were made at once may be told in another order.
+            now.sort_by_key(Publication::pid);
             for (then, now) in then.iter().zip(now) {
                 if let (Some(then), Some(now)) = (then.pid(), now.pid()) {
                     // A contradiction shows when all publications are compared.
@@ -790,7 +859,14 @@ impl<'a> Replay<'a> {
     }
 
     fn compare_publications(&mut self, now: &[Publication]) {
-        let loss = if self.is_here() { Loss::InRecord } else { Loss::InBoth };
+        let is_deaf = self.steps.iter().any(|step| {
+            matches!(step, Step::Exchange(exchange) if exchange.label == self.plan.deaf_after)
+        });
+        let loss = match (self.is_here(), is_deaf) {
+            (true, _) => Loss::InRecord,
+            (false, false) => Loss::InBoth,
+            (false, true) => Loss::All,
+        };
         let then_by_watcher = publications::by_watcher(&self.timeline);
         let now_by_watcher = publications::by_watcher(now);
         let watchers: BTreeSet<&String> =
@@ -814,10 +890,24 @@ impl<'a> Replay<'a> {
             all.map(|one| one.watcher.clone()).collect::<Vec<_>>()
         };
         let (then, now) = (starts(&self.timeline), starts(now));
-        if then != now {
+        // Here a watcher starts when its turn comes, not when the one before it has started.
+        if then != now && (self.plan.starts_slowly || loss == Loss::InBoth) {
             self.outcome.problem(format!("started in the order {now:?} in place of {then:?}"));
         }
     }
+}
+
+/// A listed publication that was not recorded.
+fn new_publication(watcher: &str, action: &str, at: usize) -> Publication {
+    let mut members = vec![("time".to_owned(), Json::Number("0.5".to_owned()))];
+    if matches!(action, "spawn" | "kill" | "reap") {
+        members.insert(0, ("process_pid".to_owned(), Json::Number(ANY_PID.to_owned())));
+    }
+    if action == "reap" {
+        members.push(("exit_code".to_owned(), Json::Text(ANYTHING.to_owned())));
+    }
+    let (watcher, action) = (watcher.to_owned(), action.to_owned());
+    Publication { watcher, action, fields: Json::Object(members), at }
 }
 
 /// Put requests that do the same without what is not built yet in place of others.
@@ -829,6 +919,24 @@ fn substitute(plan: &Plan, steps: &mut [Step]) {
             exchange.request = Sent::Json(Json::parse(request).expect("JSON"));
         }
     }
+}
+
+/// Put requests that do here what the recorded ones did in Circus in their place.
+fn ask_others(plan: &Plan, steps: &mut [Step]) {
+    for step in steps {
+        let Step::Exchange(exchange) = step else { continue };
+        let is_it = |row: &&Row| row.recording == plan.name && row.label == exchange.label;
+        if let Some(Row { here: Here::Ask(request), .. }) = ROWS.iter().find(is_it) {
+            exchange.request = Sent::Json(Json::parse(request).expect("JSON"));
+        }
+    }
+}
+
+/// The watcher that a request is about, as topics have it.
+fn named(exchange: &Exchange) -> Option<String> {
+    let Sent::Json(request) = &exchange.request else { return None };
+    let name = request.get("properties").get("name").text()?;
+    Some(name.to_lowercase().replace(' ', "_"))
 }
 
 /// The request changes nothing.
