@@ -12,6 +12,7 @@ mod image;
 mod terminal;
 
 mod configuration;
+mod control;
 mod entrypoint;
 mod examples;
 mod job_control;

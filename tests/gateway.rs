@@ -3,7 +3,7 @@
 //!
 //! Nothing here sleeps to synchronise: facts are waited for, with generous deadlines.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, unsafe_code)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used, unsafe_code)]
 
 #[path = "gateway/circusd.rs"]
 mod circusd;

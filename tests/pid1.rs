@@ -55,3 +55,12 @@ mod limits;
 
 #[path = "pid1/regressions.rs"]
 mod regressions;
+
+#[path = "pid1/control.rs"]
+mod control;
+
+#[path = "pid1/gateways.rs"]
+mod gateways;
+
+#[path = "pid1/reconfigure.rs"]
+mod reconfigure;

@@ -43,7 +43,7 @@ pub enum FromGateway<'a> {
         /// What it sent.
         body: &'a [u8],
     },
-    /// So many different subscriptions are in force now.
+    /// So many different subscriptions are in force, or fewer; 0 only if nobody listens.
     Subscribers(u32),
     /// A line for circusd's log.
     Note {

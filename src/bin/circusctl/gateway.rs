@@ -50,7 +50,7 @@ const CRITICAL: u8 = 4;
 pub fn run(words: Vec<OsString>) -> ExitCode {
     // What a terminal sends to all of us is circusd's business: it says when we end.
     signals::block_all();
-    let Some(circusd) = zeromq::inherited(CIRCUSD) else {
+    let Some(circusd) = zeromq::inherited_socket(CIRCUSD) else {
         eprintln!("circusctl: circusd starts the gateway, nobody else");
         return ExitCode::from(EXIT_USAGE);
     };
@@ -89,7 +89,7 @@ fn open(words: Vec<OsString>) -> Result<(Endpoints, Option<Discovery>), String> 
 }
 
 fn socket_under(number: i32) -> Result<OwnedFd, String> {
-    zeromq::inherited(number).ok_or_else(|| format!("no socket under the number {number}"))
+    zeromq::inherited_socket(number).ok_or_else(|| format!("no socket under the number {number}"))
 }
 
 /// We speak with strangers, through much code that is not ours: have no more than that needs.

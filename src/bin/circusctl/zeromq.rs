@@ -10,13 +10,23 @@ use zmq_sys::{ZMQ_USE_FD, zmq_setsockopt};
 /// Not in the crate's list of options.
 const ZMQ_ZAP_ENFORCE_DOMAIN: u32 = 93;
 
-/// A descriptor that whoever started us has left open under this number. Each number may be asked
-/// for once.
-pub fn inherited(number: RawFd) -> Option<OwnedFd> {
-    // SAFETY: only reads a flag, and fails if it is closed.
-    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+/// A socket that whoever started us has left open under this number. Each number may be asked for
+/// once.
+pub fn inherited_socket(number: RawFd) -> Option<OwnedFd> {
+    let mut kind: libc::c_int = 0;
+    let mut size = size_of_val(&kind) as libc::socklen_t;
+    // SAFETY: the kernel writes at most as many bytes as given, and none if this is no socket.
+    let result = unsafe {
+        libc::getsockopt(
+            number,
+            libc::SOL_SOCKET,
+            libc::SO_TYPE,
+            (&raw mut kind).cast::<libc::c_void>(),
+            &raw mut size,
+        )
+    };
     // SAFETY: it is open, and nobody else in this process knows of it yet.
-    (flags >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) })
+    (result == 0 && kind != 0).then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Give libzmq's numbers another start in each process: it forgets to. The clients of one gateway

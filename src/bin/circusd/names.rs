@@ -1,7 +1,7 @@
 //! What the facts in a report are called.
 
 use circus::config::program::program;
-use circus::config::settings::Variable;
+use circus::config::settings::{Variable, WatcherSettings};
 use circus::process::{Failure, Step};
 use circus::supervisor::{Names, SlotId, Supervisor};
 use circus::sys::error_text;
@@ -50,6 +50,9 @@ impl Names for Lookup<'_> {
                 identity.and_then(|identity| identity.uid).unwrap_or(0)
             ),
             Step::NoNewPrivs => "set no_new_privs".to_string(),
+            Step::WorkingDir if is_masked(settings, "working_dir") => {
+                "enter its working_dir".to_string()
+            }
             Step::WorkingDir => {
                 format!("enter the directory {}", settings.working_dir.as_deref().unwrap_or("."))
             }
@@ -74,4 +77,9 @@ impl Lookup<'_> {
             (_, None) => settings.cmd.to_string(),
         }
     }
+}
+
+/// Whether an option shows the content of a file.
+fn is_masked(settings: &WatcherSettings, option: &str) -> bool {
+    settings.masked.iter().any(|masked| **masked == *option)
 }

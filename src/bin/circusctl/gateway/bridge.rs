@@ -242,8 +242,7 @@ impl Bridge {
         }
         let uid = peer_uid(&mut identity).filter(|_| self.endpoints.knows_users);
         if self.endpoints.knows_users && uid.is_none() {
-            // ZMTP of libzmq 3 and older: libzmq does not say who that is.
-            self.nuisances.unknown_users.happened(1);
+            // Cannot be; and if it were, circusd must not take it for somebody on the network.
             return;
         }
         FromGateway::Request { uid, identity: &identity, body: &body }
@@ -260,17 +259,19 @@ impl Bridge {
             }
             let user = peer_uid(&mut message);
             let connection = message.gets("__fd").and_then(|number| number.parse().ok());
-            match message.split_first() {
-                Some((1, topic)) => {
+            match (message.split_first(), connection) {
+                (Some((1, topic)), Some(connection)) => {
                     let is_allowed = self.subscriptions.add(topic, user, connection);
                     if !is_allowed {
                         self.nuisances.too_many_subscriptions.happened(1);
-                        connection.into_iter().for_each(zeromq::end_connection);
+                        zeromq::end_connection(connection);
                     }
                 }
+                (Some((0, topic)), Some(connection)) => {
+                    self.subscriptions.cancel(topic, connection);
+                }
                 // What libzmq says itself, when a peer has gone, has no sender.
-                Some((0, topic)) if connection.is_none() => self.subscriptions.remove(topic),
-                Some((0, topic)) => self.subscriptions.cancel(topic, connection),
+                (Some((0, topic)), None) => self.subscriptions.remove(topic),
                 // Subscribers have nothing else to say.
                 _ => {}
             }

@@ -88,11 +88,14 @@ fn serve(
         socket.set_tcp_keepalive(1)?;
         socket.set_tcp_keepalive_idle(60)?;
     }
-    if let Some(key) = secret_key {
-        socket.set_curve_server(true)?;
-        socket.set_curve_secretkey(key)?;
-        socket.set_zap_domain(curve::DOMAIN)?;
-        zeromq::enforce_domain(&mut socket)?;
+    match secret_key {
+        Some(key) => {
+            socket.set_curve_server(true)?;
+            socket.set_curve_secretkey(key)?;
+            socket.set_zap_domain(curve::KEYED)?;
+            zeromq::enforce_domain(&mut socket)?;
+        }
+        None => socket.set_zap_domain(curve::OPEN)?,
     }
     zeromq::use_listener(&mut socket, listener)?;
     socket.bind(endpoint)?;

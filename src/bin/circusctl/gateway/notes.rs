@@ -33,7 +33,6 @@ impl Nuisance {
 #[derive(Debug, Default)]
 pub struct Nuisances {
     pub malformed: Nuisance,
-    pub unknown_users: Nuisance,
     pub unread_replies: Nuisance,
     pub too_many_subscriptions: Nuisance,
     pub turned_away: Nuisance,
@@ -50,9 +49,6 @@ impl Nuisances {
     pub fn tell(&mut self, now: Moment, mut line: impl FnMut(u8, &str)) {
         if let Some(count) = self.malformed.tell(now) {
             line(DEBUG, &format!("{count} requests dropped: not exactly one frame"));
-        }
-        if let Some(count) = self.unknown_users.tell(now) {
-            line(WARNING, &format!("{count} requests dropped: a client older than ZeroMQ 4"));
         }
         if let Some(count) = self.unread_replies.tell(now) {
             line(WARNING, &format!("{count} replies dropped: their clients do not read"));

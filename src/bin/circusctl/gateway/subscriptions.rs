@@ -1,9 +1,9 @@
 //! Which subscriptions are in force, as far as libzmq tells: whether anybody listens, and who has
 //! subscribed to how much. A user's share is limited: what is beyond it ends the connection.
 //!
-//! libzmq passes on that a topic is cancelled even if it never was that peer's, and whoever
-//! listens must not be forgotten for that. If in doubt, a topic stays in force until libzmq says
-//! that the last of its peers has gone.
+//! libzmq passes on that a topic is cancelled even if it never was that peer's, and does not say
+//! which of several peers has gone, only when the last has. Whoever listens must not be forgotten
+//! for that: if in doubt, a topic stays in force.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const TOPICS_MAX: usize = 1024;
 const BYTES_MAX: usize = 64 << 10;
 
 /// A connection, by libzmq's descriptor.
-pub type Connection = Option<i32>;
+pub type Connection = i32;
 /// A user of this machine; `None`: of the network.
 pub type User = Option<u32>;
 
@@ -27,8 +27,8 @@ pub struct Subscriptions {
 struct Topic {
     /// The first who wanted it.
     user: User,
-    connection: Connection,
-    is_alone: bool,
+    /// All who want it, and some who have gone.
+    connections: Vec<Connection>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -46,7 +46,9 @@ impl Subscriptions {
     /// Somebody wants this topic. Returns whether that is within the user's share.
     pub fn add(&mut self, topic: &[u8], user: User, connection: Connection) -> bool {
         if let Some(known) = self.topics.get_mut(topic) {
-            known.is_alone = false;
+            if !known.connections.contains(&connection) {
+                known.connections.push(connection);
+            }
             return true;
         }
         let share = self.shares.entry(user).or_default();
@@ -55,16 +57,16 @@ impl Subscriptions {
         }
         share.topics += 1;
         share.bytes += topic.len();
-        self.topics.insert(topic.into(), Topic { user, connection, is_alone: true });
+        self.topics.insert(topic.into(), Topic { user, connections: vec![connection] });
         true
     }
 
-    /// Somebody says that it no longer wants this topic.
+    /// Somebody says that it no longer wants this topic, and may never have.
     pub fn cancel(&mut self, topic: &[u8], connection: Connection) {
-        let is_sure = |known: &Topic| {
-            known.is_alone && connection.is_some() && known.connection == connection
-        };
-        if self.topics.get(topic).is_some_and(is_sure) {
+        let Some(known) = self.topics.get_mut(topic) else { return };
+        // A number that is here from a connection that has gone is no loss either.
+        known.connections.retain(|number| *number != connection);
+        if known.connections.is_empty() {
             self.remove(topic);
         }
     }
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn a_share_has_a_number_and_a_size_and_is_given_back() {
         let mut subscriptions = Subscriptions::default();
-        let me = Some(9);
+        let me = 9;
         for number in 0..TOPICS_MAX {
             assert!(subscriptions.add(format!("{number:04}").as_bytes(), Some(7), me));
         }
@@ -110,20 +112,28 @@ mod tests {
     }
 
     #[test]
-    fn only_who_is_alone_with_a_topic_can_cancel_it() {
+    fn a_topic_is_in_force_until_all_who_wanted_it_have_cancelled() {
         let mut subscriptions = Subscriptions::default();
-        assert!(subscriptions.add(b"a", None, Some(9)));
-        subscriptions.cancel(b"a", Some(10));
-        subscriptions.cancel(b"a", None);
+        assert!(subscriptions.add(b"a", None, 9));
+        assert!(subscriptions.add(b"a", None, 9));
+        subscriptions.cancel(b"a", 10);
+        subscriptions.cancel(b"b", 9);
         assert_eq!(subscriptions.count(), 1);
-        assert!(subscriptions.add(b"a", None, Some(10)));
-        subscriptions.cancel(b"a", Some(9));
-        subscriptions.cancel(b"a", Some(10));
+        assert!(subscriptions.add(b"a", None, 10));
+        subscriptions.cancel(b"a", 9);
+        subscriptions.cancel(b"a", 9);
         assert_eq!(subscriptions.count(), 1);
+        subscriptions.cancel(b"a", 10);
+        assert_eq!(subscriptions.count(), 0);
+    }
+
+    #[test]
+    fn a_topic_ends_when_libzmq_says_that_the_last_has_gone() {
+        let mut subscriptions = Subscriptions::default();
+        assert!(subscriptions.add(b"a", None, 9));
+        assert!(subscriptions.add(b"a", None, 10));
         subscriptions.remove(b"a");
         assert_eq!(subscriptions.count(), 0);
-        assert!(subscriptions.add(b"a", None, Some(9)));
-        subscriptions.cancel(b"a", Some(9));
-        assert_eq!(subscriptions.count(), 0);
+        assert!(subscriptions.shares.is_empty());
     }
 }
