@@ -224,8 +224,13 @@ pub fn greeting() -> Vec<u8> {
 
 /// The command that introduces a socket.
 pub fn ready(kind: Kind, identity: &[u8]) -> Vec<u8> {
+    introduction(&[("Socket-Type", kind.name().as_bytes()), ("Identity", identity)])
+}
+
+/// The same with any properties.
+pub fn introduction(properties: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = b"\x05READY".to_vec();
-    for (name, value) in [("Socket-Type", kind.name().as_bytes()), ("Identity", identity)] {
+    for (name, value) in properties {
         body.push(name.len() as u8);
         body.extend_from_slice(name.as_bytes());
         body.extend_from_slice(&(value.len() as u32).to_be_bytes());
@@ -310,6 +315,15 @@ impl Peer {
     /// Send these bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.raw.write(bytes)
+    }
+
+    /// Send a body and take the reply to it: the only frame of the next message.
+    pub fn ask(&mut self, body: &[u8], within: Duration) -> io::Result<String> {
+        self.send(&[body])?;
+        let mut frames = self.receive(within)?;
+        let body = frames.pop().filter(|_| frames.is_empty());
+        let body = body.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "many frames"))?;
+        String::from_utf8(body).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
     }
 
     /// The next message, if one comes within this time.
