@@ -102,13 +102,14 @@ pub fn debian() -> String {
     })
 }
 
-/// Debian with a C linker and the Rust toolchain that these tests were built with.
+/// Debian with a C++ compiler, make and the Rust toolchain that these tests were built with.
 #[track_caller]
 pub fn builder() -> String {
     static MADE: Made = OnceLock::new();
     once(&MADE, || {
         let version = printed("rustc", &["--version"]);
-        let tag = format!("circus-test/builder:{}", version.split(' ').nth(1).expect("a number"));
+        let tag =
+            format!("circus-test/builder-cxx:{}", version.split(' ').nth(1).expect("a number"));
         let base = debian();
         locked(|| {
             if !exists(&tag) {
