@@ -87,7 +87,7 @@ impl House {
     /// A connection to commands (even numbers) or publications on which nothing was said yet; none
     /// while there is no room.
     pub fn stranger(&self, number: usize) -> Option<Raw> {
-        let endpoint = if number % 2 == 0 { &self.control } else { &self.publications };
+        let endpoint = if number.is_multiple_of(2) { &self.control } else { &self.publications };
         Raw::open(endpoint, Duration::from_secs(5)).ok()
     }
 

@@ -40,7 +40,9 @@ fn killed_again_and_again_it_is_back_and_services_never_notice() {
     let mut web = run.wait_for_children("sleep 900", 5);
     web.sort();
     run.wait_for_log("spare started");
-    (0..5).for_each(|_| drop(kill_once(&run)));
+    (0..5).for_each(|_| {
+        let _ = kill_once(&run);
+    });
     let descriptors = run.process.descriptors().len();
     let resident = resident_kb(run.process);
     for _ in 0..25 {
