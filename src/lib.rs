@@ -7,7 +7,7 @@
 //! | `supervisor` | decides: `handle(event, now)` → actions; slots, watchers, operations, order, stop, reload, reports |
 //! | `wire` | frames between circusd and its gateway, as bytes and back |
 //! | `sys` | the only unsafe code (but `bin/circusctl/zeromq.rs`): spawn, wait, signals, poll, sockets, /proc, cgroup |
-//! | `moment`, `pattern`, `process`, `signal` | plain words that all rooms use |
+//! | `moment`, `notification`, `pattern`, `process`, `signal` | plain words that all rooms use |
 //! | `bin/circusctl` | what speaks ZeroMQ: the client, and the gateway between clients and circusd |
 //! | `bin/circusd` | acts as PID 1: event loop, control plane, log, command line, `--check` |
 //!
@@ -39,6 +39,7 @@
 pub mod commands;
 pub mod config;
 pub mod moment;
+pub mod notification;
 pub mod pattern;
 pub mod process;
 pub mod signal;

@@ -1,6 +1,7 @@
 //! What a command came to.
 
 use crate::commands::{AskedProcess, quoted};
+use crate::config::settings::Dependency;
 use crate::process::Pid;
 
 /// The numbers of Circus's errors.
@@ -167,8 +168,9 @@ pub struct WatcherDetail {
     pub status: Status,
     /// It is as it should be.
     pub healthy: bool,
-    /// A word more about the state: `not started`, `failed`, `ended`; empty if there is nothing to say.
-    pub note: &'static str,
+    /// A word more about the state, such as `failed` or `waiting for db to be ready`; empty if there is
+    /// nothing to say.
+    pub note: Box<str>,
     /// How many processes it should have.
     pub numprocesses: u32,
     /// Its places for processes that are in use.
@@ -177,6 +179,8 @@ pub struct WatcherDetail {
     pub restarts: u32,
     /// How the last process that was not asked to end did end: the sentence, and milliseconds since.
     pub last_death: Option<(String, u64)>,
+    /// What it waits for before it starts.
+    pub depends_on: Vec<Dependency>,
 }
 
 /// What a person wants to know of a process.
@@ -192,6 +196,8 @@ pub struct ProcessDetail {
     pub ms: u64,
     /// Starts that followed a death, here.
     pub restarts: u32,
+    /// What it says of itself (`STATUS=`).
+    pub says: Option<Box<str>>,
 }
 
 /// What reading the configuration again changes for one watcher.

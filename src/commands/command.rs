@@ -155,6 +155,8 @@ pub enum Command {
     },
     /// Stop.
     Stop(Selection),
+    /// Stop, and before that all that depend on what is stopped.
+    StopWithDependants(Selection),
 }
 
 impl Command {
@@ -184,7 +186,8 @@ impl Command {
             | Command::Set { .. }
             | Command::Signal { .. }
             | Command::Start(_)
-            | Command::Stop(_) => false,
+            | Command::Stop(_)
+            | Command::StopWithDependants(_) => false,
         }
     }
 }

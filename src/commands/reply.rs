@@ -2,6 +2,7 @@
 
 use crate::commands::json::{self, Object};
 use crate::commands::{Answer, Change, Info, ProcessDetail, Refusal, WatcherDetail};
+use crate::config::settings::Dependency;
 use crate::process::Pid;
 use serde_json::Value;
 
@@ -136,7 +137,7 @@ fn write_watcher(mut object: Object<'_>, watcher: &WatcherDetail) {
     object.string("name", &watcher.name);
     object.string("status", watcher.status.name());
     object.flag("healthy", watcher.healthy);
-    object.string("note", watcher.note);
+    object.string("note", &watcher.note);
     object.integer("numprocesses", watcher.numprocesses);
     let mut processes = object.list("processes");
     for process in &watcher.processes {
@@ -153,6 +154,13 @@ fn write_watcher(mut object: Object<'_>, watcher: &WatcherDetail) {
         }
         None => object.null("last_death"),
     }
+    if !watcher.depends_on.is_empty() {
+        let mut list = object.list("depends_on");
+        for Dependency { name, gate } in &watcher.depends_on {
+            json::push_string(list.item(), &format!("{name}:{}", gate.name()));
+        }
+        list.end();
+    }
     object.end();
 }
 
@@ -165,6 +173,9 @@ fn write_process(mut object: Object<'_>, process: &ProcessDetail) {
     object.string("state", process.state);
     object.float("seconds", seconds(process.ms));
     object.integer("restarts", process.restarts);
+    if let Some(text) = &process.says {
+        object.string("says", text);
+    }
     object.end();
 }
 

@@ -99,6 +99,9 @@ fn command(name: &str, given: Result<&Given<'_>, Refusal>) -> Result<Command, Re
         "start" => Command::Start(selection(given?)?),
         "stats" => stats(given?)?,
         "status" => status(given?)?,
+        "stop" if given.clone()?.flag("dependants", false)? => {
+            Command::StopWithDependants(selection(given?)?)
+        }
         "stop" => Command::Stop(selection(given?)?),
         _ => {
             let reason = format!("unknown command: {}", quoted(name));

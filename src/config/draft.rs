@@ -1,7 +1,9 @@
 //! A watcher while its section is being read: settings, and what is still to become settings.
 
 use crate::config::options::WATCHER;
-use crate::config::settings::{EnvironmentSettings, Limit, Respawn, SuccessCode, WatcherSettings};
+use crate::config::settings::{
+    EnvironmentSettings, Limit, Readiness, Respawn, SuccessCode, WatcherSettings,
+};
 use crate::signal::Signal;
 use std::rc::Rc;
 
@@ -101,6 +103,10 @@ fn blank() -> WatcherSettings {
         shell_args: None,
         executable: None,
         working_dir: None,
+        depends_on: Box::default(),
+        ready: Readiness::Started,
+        ready_timeout_ms: 60_000,
+        check: None,
         identity: None,
         ignore_user_switch: false,
         environment: Rc::new(EnvironmentSettings {

@@ -190,6 +190,102 @@ pub enum Respawn {
     Never,
 }
 
+/// What of a dependency is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Its processes have become their program.
+    Started,
+    /// It is ready.
+    Ready,
+    /// It has run to its end with success.
+    Completed,
+}
+
+impl Gate {
+    /// As it is written after the name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gate::Started => "started",
+            Gate::Ready => "ready",
+            Gate::Completed => "completed",
+        }
+    }
+}
+
+/// One name of option `depends_on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The other watcher, as its section is named.
+    pub name: Box<str>,
+    /// What of it is waited for.
+    pub gate: Gate,
+}
+
+/// How to ask whether a process does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// A connection can be made.
+    Tcp {
+        /// Name or number.
+        host: Box<str>,
+        /// From 1.
+        port: u16,
+    },
+    /// A connection to the unix socket of this path can be made.
+    Unix(Box<str>),
+    /// A request is answered with a status from 200 to 399.
+    Http {
+        /// Name or number.
+        host: Box<str>,
+        /// From 1.
+        port: u16,
+        /// With its leading slash.
+        path: Box<str>,
+    },
+    /// A command ends with code 0.
+    Exec(Box<str>),
+}
+
+/// Option `ready`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// As soon as it has become its program.
+    Started,
+    /// It says so.
+    Notify,
+    /// When it has lived so long.
+    After {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// When this has succeeded once.
+    Probe(Probe),
+}
+
+/// Option `check`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Liveness {
+    /// It says so again and again.
+    Watchdog,
+    /// It is asked again and again.
+    Probe(Probe),
+}
+
+/// Options `check` and `check_…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckSettings {
+    /// How it shows that it lives.
+    pub by: Liveness,
+    /// Between two probes; the longest silence for a watchdog.
+    pub interval_ms: u64,
+    /// How long a probe may take.
+    pub timeout_ms: u64,
+    /// So many failed probes in a row are enough.
+    pub retries: u32,
+    /// After the start, in which failed probes do not count.
+    pub start_period_ms: u64,
+}
+
 /// A counter's limit; `-1` in a file means there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
@@ -267,6 +363,14 @@ pub struct WatcherSettings {
     pub executable: Option<Box<str>>,
     /// Directory of the process.
     pub working_dir: Option<Box<str>>,
+    /// What it waits for before it starts.
+    pub depends_on: Box<[Dependency]>,
+    /// When it does its work.
+    pub ready: Readiness,
+    /// How long that may take; 0 is as long as it likes.
+    pub ready_timeout_ms: u64,
+    /// Whether it goes on doing so.
+    pub check: Option<Box<CheckSettings>>,
     /// Whom it runs as.
     pub identity: Option<Box<Identity>>,
     /// Where circusd may not change user, run as it is (`user_switch = ignore`).

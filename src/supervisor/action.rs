@@ -1,7 +1,7 @@
 //! What the core wants done. The shell does it at once and in order.
 
 use super::report::Report;
-use super::{SlotId, Ticket};
+use super::{Errand, Question, SlotId, Ticket};
 use crate::commands::{Answer, Publication};
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
@@ -50,6 +50,21 @@ pub enum Action {
     /// Reap whatever has ended, then tell which children of ours the core has not started;
     /// answered by `Event::Survey`. Never asked for again before it is answered.
     Survey,
+    /// Find out whether a process does its work, by `question.probe(settings)`; answered by
+    /// `Event::Returned`.
+    Probe {
+        /// Whose process.
+        slot: SlotId,
+        /// Names it.
+        errand: Errand,
+        /// What is asked.
+        question: Question,
+    },
+    /// Nobody wants to know any more: end whatever was started for it, and do not answer.
+    Abandon {
+        /// Which.
+        errand: Errand,
+    },
     /// Tell people.
     Report(Report),
     /// Tell subscribers.

@@ -3,7 +3,7 @@
 use super::operation::Kind;
 use super::report::StopCause;
 use super::slot::State;
-use super::ticket::{Asker, Form, Key, Outcome};
+use super::ticket::{After, Asker, Form, Key, Outcome};
 use super::{Action, Report, SlotId, Supervisor};
 use crate::commands::{Answer, Command, Errno, Publication, Receivers, Refusal, Selection};
 use crate::config::options::Change;
@@ -41,6 +41,11 @@ impl Supervisor {
         match command {
             Command::Start(selection) => self.start_command(asker, &selection, now, actions),
             Command::Stop(selection) => self.stop_command(asker, &selection, now, actions),
+            Command::StopWithDependants(selection) => {
+                let watchers = self.with_dependants(&self.select(&selection)?);
+                self.stop_group(asker, watchers, BTreeSet::new(), now, actions);
+                Ok(())
+            }
             Command::Restart(selection) => self.restart_command(asker, &selection, now, actions),
             Command::Reload { name, graceful, sequential } => {
                 let kind = match (graceful, sequential) {
@@ -100,7 +105,11 @@ impl Supervisor {
     fn refuse_while_stopping(&self, command: &Command) -> Result<(), Refusal> {
         let fits = matches!(
             command,
-            Command::Quit | Command::Stop(_) | Command::Kill { .. } | Command::Signal { .. }
+            Command::Quit
+                | Command::Stop(_)
+                | Command::StopWithDependants(_)
+                | Command::Kill { .. }
+                | Command::Signal { .. }
         );
         if self.is_stopping() && !fits {
             return Err(Refusal::new(Errno::Command, "circusd is stopping"));
@@ -138,6 +147,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) -> Result<(), Refusal> {
         let mut watchers = self.select(selection)?;
+        self.tickets.forget_stops(&watchers);
         if let ([w], Selection::Matching { .. }) = (&watchers[..], selection) {
             self.operate_all(asker, Kind::Start, Form::Info, &[*w], now, actions);
             return Ok(());
@@ -145,9 +155,9 @@ impl Supervisor {
         if !names_them(selection) {
             watchers.retain(|w| self.settings(*w).autostart);
         }
-        let key = self.tickets.issue(asker, watchers.len(), Form::Done, BTreeSet::new());
+        let key = self.tickets.issue(asker, watchers.len(), Form::Done, After::default());
         self.begun(asker, key, watchers.is_empty(), now, actions);
-        self.plan_starts(watchers, key, now);
+        self.plan_starts(watchers, key.as_slice(), now);
         self.start_more(now, actions);
         Ok(())
     }
@@ -159,13 +169,39 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refusal> {
-        let mut watchers = self.select(selection)?;
+        let watchers = self.select(selection)?;
+        if let ([w], Selection::Matching { .. }) = (&watchers[..], selection) {
+            self.tickets.forget_starts(&watchers);
+            self.operate_all(asker, Kind::Stop, Form::NoInfo, &[*w], now, actions);
+        } else {
+            self.stop_group(asker, watchers, BTreeSet::new(), now, actions);
+        }
+        Ok(())
+    }
+
+    /// All of them stop, those first that others of them depend on last; then some start.
+    pub(super) fn stop_group(
+        &mut self,
+        asker: Asker,
+        mut watchers: Vec<u32>,
+        start: BTreeSet<u32>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
         watchers.sort_by_key(|w| self.settings(*w).priority);
         self.tickets.forget_starts(&watchers);
-        let is_one = matches!(selection, Selection::Matching { .. }) && watchers.len() == 1;
-        let form = if is_one { Form::NoInfo } else { Form::Done };
-        self.operate_all(asker, Kind::Stop, form, &watchers, now, actions);
-        Ok(())
+        for w in &watchers {
+            self.leave_plan(*w, now, actions);
+        }
+        let mut layers = self.stop_layers(&watchers);
+        layers.reverse();
+        let first = layers.pop().unwrap_or_default();
+        let after = After { stop: layers, start };
+        let key = self.tickets.issue(asker, first.len(), Form::Done, after);
+        self.begun(asker, key, first.is_empty(), now, actions);
+        for w in first {
+            self.operate(w, Kind::Stop, key.into_iter().collect(), now, actions);
+        }
     }
 
     fn restart_command(
@@ -176,6 +212,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) -> Result<(), Refusal> {
         let watchers = self.select(selection)?;
+        self.tickets.forget_stops(&watchers);
         if let ([w], Selection::Matching { .. }) = (&watchers[..], selection) {
             self.tickets.forget_starts(&watchers);
             self.operate_all(asker, Kind::Restart, Form::Info, &[*w], now, actions);
@@ -197,6 +234,7 @@ impl Supervisor {
             Some(name) => vec![self.find(name)?],
             None => self.reloadable(),
         };
+        self.tickets.forget_stops(&watchers);
         self.operate_all(asker, kind, Form::Info, &watchers, now, actions);
         Ok(())
     }
@@ -206,20 +244,14 @@ impl Supervisor {
     pub(super) fn restart_group(
         &mut self,
         asker: Asker,
-        mut watchers: Vec<u32>,
+        watchers: Vec<u32>,
         named: bool,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        watchers.sort_by_key(|w| self.settings(*w).priority);
         let starts = |w: &u32| named || self.settings(*w).autostart;
-        let started = watchers.iter().copied().filter(starts).collect();
-        self.tickets.forget_starts(&watchers);
-        let key = self.tickets.issue(asker, watchers.len(), Form::Done, started);
-        self.begun(asker, key, watchers.is_empty(), now, actions);
-        for w in watchers {
-            self.operate(w, Kind::Stop, key.into_iter().collect(), now, actions);
-        }
+        let start = watchers.iter().copied().filter(starts).collect();
+        self.stop_group(asker, watchers, start, now, actions);
     }
 
     /// The same for all of these watchers.
@@ -233,7 +265,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         let form = if watchers.len() == 1 { form } else { Form::Done };
-        let key = self.tickets.issue(asker, watchers.len(), form, BTreeSet::new());
+        let key = self.tickets.issue(asker, watchers.len(), form, After::default());
         self.begun(asker, key, watchers.is_empty(), now, actions);
         for w in watchers {
             self.operate(*w, kind, key.into_iter().collect(), now, actions);
@@ -349,7 +381,7 @@ impl Supervisor {
 
     fn quit(&mut self, asker: Asker, now: Moment, actions: &mut Vec<Action>) {
         // Answered when all is over.
-        let key = self.tickets.issue(asker, 1, Form::Done, BTreeSet::new());
+        let key = self.tickets.issue(asker, 1, Form::Done, After::default());
         self.begun(asker, key, false, now, actions);
         self.begin_shutdown(StopCause::Command, 0, now, actions);
     }
@@ -406,7 +438,7 @@ impl Supervisor {
         }
         actions.push(Action::Report(Report::Changed { watcher: w, options: options.to_vec() }));
         let kinds = self.adopt(w, settings, change, now);
-        let key = self.tickets.issue(asker, kinds.len(), Form::Done, BTreeSet::new());
+        let key = self.tickets.issue(asker, kinds.len(), Form::Done, After::default());
         self.begun(asker, key, kinds.is_empty(), now, actions);
         for kind in kinds {
             self.operate(w, kind, key.into_iter().collect(), now, actions);
@@ -430,6 +462,10 @@ impl Supervisor {
             != (settings.max_age_ms, settings.max_age_variance_ms)
         {
             self.age_anew(w, now);
+        }
+        let vitals = |it: &WatcherSettings| (it.ready.clone(), it.check.clone());
+        if vitals(&old) != vitals(&settings) {
+            self.renew_vitals(w, now);
         }
         let mut kinds = Vec::new();
         if change != Change::Restart && old.numprocesses != settings.numprocesses {

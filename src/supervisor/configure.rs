@@ -2,7 +2,7 @@
 //! What clients have set since the last reading stays, unless the file has changed for that watcher.
 
 use super::operation::Kind;
-use super::ticket::{Asker, Form, Key};
+use super::ticket::{After, Asker, Form, Key};
 use super::{Action, Report, Supervisor};
 use crate::commands::{self, ChangeKind, Errno, Publication, Refusal};
 use crate::config;
@@ -142,13 +142,13 @@ impl Supervisor {
             return self.restart_group(asker, all, false, now, actions);
         }
         let parts = operations.len() + started.len();
-        let key = self.tickets.issue(asker, parts, Form::Done, BTreeSet::new());
+        let key = self.tickets.issue(asker, parts, Form::Done, After::default());
         self.begun(asker, key, parts == 0, now, actions);
         for (w, kind) in operations {
             let keys: Vec<Key> = key.into_iter().collect();
             self.operate(w, kind, keys, now, actions);
         }
-        self.plan_starts(started, key, now);
+        self.plan_starts(started, key.as_slice(), now);
         self.start_more(now, actions);
     }
 }

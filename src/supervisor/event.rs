@@ -4,9 +4,14 @@ use super::{Asker, SlotId};
 use crate::commands::Command;
 use crate::config::options::Change;
 use crate::config::settings::{CircusSettings, WatcherSettings};
+use crate::notification::Notification;
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
 use std::rc::Rc;
+
+/// Names something that was asked for and takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Errand(pub u64);
 
 /// Something that has happened.
 #[derive(Debug, Clone)]
@@ -95,6 +100,20 @@ pub enum Event {
         watchers: Vec<Rc<WatcherSettings>>,
         /// Everything is to be stopped and started too.
         restart: bool,
+    },
+    /// A process of ours, or a descendant of one, has told something.
+    Notified {
+        /// The process of ours.
+        pid: Pid,
+        /// What.
+        said: Notification,
+    },
+    /// What an errand has come to. Never told of one that was abandoned before.
+    Returned {
+        /// Which.
+        errand: Errand,
+        /// Success, or a few words for people.
+        outcome: Result<(), Rc<str>>,
     },
     /// circusd received a signal.
     Signalled {

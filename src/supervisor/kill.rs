@@ -2,7 +2,7 @@
 //! after any other end.
 
 use super::slot::{Slot, State, StopStage};
-use super::ticket::{Form, Key, Outcome};
+use super::ticket::{After, Form, Key, Outcome};
 use super::{Action, Asker, SlotId, Supervisor};
 use crate::commands::{Answer, Errno, Publication, Refusal};
 use crate::moment::Moment;
@@ -52,7 +52,7 @@ impl Supervisor {
             }
         }
         let parts = usize::from(!killed.is_empty());
-        match self.tickets.issue(asker, parts, Form::Done, BTreeSet::new()) {
+        match self.tickets.issue(asker, parts, Form::Done, After::default()) {
             Some(key) if killed.is_empty() => {
                 self.part_done(&[key], &Outcome::default(), now, actions);
             }
@@ -108,18 +108,17 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         let sooner = now.after_ms(grace_ms);
-        let state = &mut self.slot_mut(id).state;
-        let old = state.deadline();
-        let State::Stopping { leader, signal: sent, stage: StopStage::Asked { kill_at }, .. } =
-            state
-        else {
-            return;
-        };
-        *kill_at = sooner.min(*kill_at);
-        *sent = signal;
-        let pid = leader.pid;
-        let new = state.deadline();
-        self.agenda.change(id, old, new);
+        let pid = self.alter(id, |state| match state {
+            State::Stopping {
+                leader, signal: sent, stage: StopStage::Asked { kill_at }, ..
+            } => {
+                *kill_at = sooner.min(*kill_at);
+                *sent = signal;
+                Some(leader.pid)
+            }
+            _ => None,
+        });
+        let Some(pid) = pid else { return };
         actions.push(Action::Signal { pid, signal });
         actions.push(Action::publish(id.watcher, Publication::Kill { pid }, now));
     }

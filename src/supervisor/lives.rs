@@ -1,10 +1,11 @@
 //! One process's life: made, executed, ended, cleared up after, and followed by the next.
 
 use super::report::Death;
-use super::slot::{Leader, Next, State, StopStage, Way, is_failure};
+use super::slot::{Leader, Next, Slot, State, StopStage, Way, is_failure};
 use super::watcher::Phase;
 use super::{Action, Report, SlotId, Supervisor, UNEXECUTED_MAX};
 use crate::commands::Publication;
+use crate::config::settings::Readiness;
 use crate::moment::Moment;
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
@@ -67,7 +68,7 @@ impl Supervisor {
             .then(|| now.after_ms(settings.max_age_ms + self.random(settings.max_age_variance_ms)));
         let leader = Leader { pid, tag, started: now, was_suspended: false };
         let way = Way::Going { overdue_at: now.after_ms(OVERDUE_MS) };
-        self.put(id, State::Running { leader, way, replace_at });
+        self.put(id, State::Running { leader, way, replace_at, vitals: None });
         if stop {
             self.stop_slot(id, now, actions);
         }
@@ -127,8 +128,8 @@ impl Supervisor {
             actions.push(Action::Report(Report::Respawned { slot: id, pid }));
         }
         self.touch(id.watcher);
+        self.begin_vitals(id, now, actions);
         self.check_started(id.watcher, now, actions);
-        self.check_reload(id.watcher, now, actions);
     }
 
     /// A process that is nobody's from now on makes room for another one.
@@ -138,13 +139,12 @@ impl Supervisor {
 
     /// A process is not on its way any more: it makes room for another one.
     fn arrive(&mut self, id: SlotId, to: Way) {
-        let state = &mut self.slot_mut(id).state;
-        let old = state.deadline();
-        let (State::Running { way, .. } | State::Stopping { way, .. }) = state else { return };
-        let was_counted = matches!(way, Way::Going { .. });
-        *way = to;
-        let new = state.deadline();
-        self.agenda.change(id, old, new);
+        let was_counted = self.alter(id, |state| match state {
+            State::Running { way, .. } | State::Stopping { way, .. } => {
+                matches!(std::mem::replace(way, to), Way::Going { .. })
+            }
+            _ => false,
+        });
         if was_counted {
             self.make_room();
         }
@@ -176,22 +176,36 @@ impl Supervisor {
         }
     }
 
-    /// `Starting` becomes `Active` when every process has become its program.
+    /// A watcher has started when every process has become its program; `Starting` becomes `Active`
+    /// when every one is ready.
     pub(super) fn check_started(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         let watcher = &mut self.watchers[w];
         if watcher.phase != Phase::Starting {
             return;
         }
-        let mut pids = Vec::new();
-        for slot in watcher.slots.iter().filter(|slot| slot.wanted) {
-            match &slot.state {
-                State::Running { leader, way: Way::Executed, .. } => pids.push(leader.pid),
-                _ => return,
+        let wanted = || watcher.slots.iter().filter(|slot| slot.wanted);
+        let is_ready = wanted().all(Slot::is_ready);
+        if !watcher.is_started {
+            let mut pids = Vec::new();
+            for slot in wanted() {
+                match &slot.state {
+                    State::Running { leader, way: Way::Executed, .. } => pids.push(leader.pid),
+                    _ => return,
+                }
+            }
+            self.watchers[w].is_started = true;
+            self.look_at_dependants(w);
+            actions.push(Action::Report(Report::Started { watcher: w, pids }));
+            actions.push(Action::publish(w, Publication::Start, now));
+        }
+        if is_ready {
+            let asks = self.settings(w).ready != Readiness::Started;
+            self.set_phase(w, Phase::Active);
+            if asks && !self.settings(w).oneshot {
+                actions.push(Action::Report(Report::Ready { watcher: w }));
+                actions.push(Action::publish(w, Publication::Ready, now));
             }
         }
-        watcher.phase = Phase::Active;
-        actions.push(Action::Report(Report::Started { watcher: w, pids }));
-        actions.push(Action::publish(w, Publication::Start, now));
     }
 
     pub(super) fn ended(
@@ -220,15 +234,19 @@ impl Supervisor {
         self.note_killed(pid, now, actions);
         let state = self.put(id, State::Vacant);
         let (leader, stage) = match state {
-            State::Running { leader, way, .. } => {
+            State::Running { leader, way, vitals, .. } => {
                 if matches!(way, Way::Going { .. }) {
                     self.make_room();
                 }
+                self.slot_mut(id).unready |= vitals.is_some_and(|vitals| !vitals.is_ready);
                 (leader, self.died(id, leader, ending, memory_short, now, actions))
             }
             State::Stopping { leader, way, stage, .. } => {
                 if matches!(way, Way::Going { .. }) {
                     self.make_room();
+                }
+                if self.slot(id).wanted && self.slot(id).fault.is_some() {
+                    self.died(id, leader, ending, memory_short, now, actions);
                 }
                 (leader, stage)
             }
@@ -267,35 +285,40 @@ impl Supervisor {
         let settings = self.settings(id.watcher).clone();
         let taking_over = self.is_taking_over(id);
         let lived_ms = now.since_ms(leader.started);
-        let next = self.slot_mut(id).after_life(&settings, ending, lived_ms, now);
+        let slot = self.slot_mut(id);
+        let fault = slot.fault.take();
+        let failed = fault.is_some() || is_failure(&settings, ending);
+        let mut next = slot.after_life(&settings, ending, failed, lived_ms, now);
         // One that was to take over and cannot: the old ones stay, and that is all.
-        let next = match ending {
-            Ending::NotExecuted(_) if taking_over => Next::Over,
-            _ => next,
-        };
+        if taking_over && (slot.unready || matches!(ending, Ending::NotExecuted(_))) {
+            next = Next::Over;
+        }
         let again = matches!(next, Next::Start { .. });
-        let failed = is_failure(&settings, ending);
-        self.slot_mut(id).wanted &= again;
-        self.slot_mut(id).restarts += u32::from(again);
+        slot.wanted &= again;
+        slot.restarts += u32::from(again);
         let watcher = &mut self.watchers[id.watcher];
         let Leader { pid, .. } = leader;
+        // One that had to be stopped may have ended with 0 all the same.
+        let code = ending.exit_code().max(u8::from(fault.is_some()));
         if failed || again {
             // The end of what was to end is no death.
+            let fault = fault.clone();
             watcher.last_death =
-                Some(Death { slot: id, pid, ending, lived_ms, memory_short, next, at: now });
+                Some(Death { slot: id, pid, ending, fault, lived_ms, memory_short, next, at: now });
         }
         if failed || !watcher.failed {
-            watcher.last_code = ending.exit_code();
+            watcher.last_code = code;
         }
         if failed && !again && !taking_over {
             watcher.failed = true;
-            self.first_failure.get_or_insert(ending.exit_code());
+            self.first_failure.get_or_insert(code);
         }
         if !self.is_main(id.watcher) || self.worth_telling(ending) {
             actions.push(Action::Report(Report::Died {
                 slot: id,
                 pid,
                 ending,
+                fault,
                 success: !failed,
                 lived_ms,
                 memory_short,
@@ -338,6 +361,9 @@ impl Supervisor {
                     if self.is_taking_over(id) {
                         self.reload_failed(id, now, actions);
                     }
+                }
+                State::Running { replace_at, .. } if replace_at.is_none_or(|at| at > now) => {
+                    self.vitals_due(id, now, actions);
                 }
                 State::Running { leader, .. } => {
                     let pid = leader.pid;

@@ -9,6 +9,7 @@ mod action;
 mod agenda;
 mod command;
 mod configure;
+mod depend;
 mod event;
 mod invariants;
 mod kill;
@@ -16,6 +17,7 @@ mod lives;
 mod operation;
 mod order;
 mod read;
+mod readiness;
 mod reload;
 mod report;
 mod resize;
@@ -24,15 +26,18 @@ mod signals;
 mod slot;
 mod stop;
 mod ticket;
+mod vitals;
 mod watcher;
 mod watchers;
 
 pub use action::Action;
-pub use event::Event;
+pub use depend::Blocker;
+pub use event::{Errand, Event};
 pub use read::Running;
 pub use report::{HurryCause, Names, Report, StopCause};
 pub use slot::Next;
 pub use ticket::{Asker, Ticket};
+pub use vitals::{Fault, Question};
 
 use crate::config::settings::{CircusSettings, WatcherSettings};
 use crate::moment::Moment;
@@ -92,6 +97,11 @@ pub struct Supervisor {
     /// So many of these there may be.
     unexecuted_max: usize,
     pids: BTreeMap<Pid, SlotId>,
+    /// Errands that have not come back.
+    errands: BTreeMap<Errand, SlotId>,
+    last_errand: u64,
+    /// Errands that nobody wants any more.
+    abandoned: Vec<Errand>,
     /// Slots in `State::Clearing`; some may have left it.
     clearing: Vec<SlotId>,
     survey_asked: bool,
@@ -156,6 +166,9 @@ impl Supervisor {
             unexecuted: 0,
             unexecuted_max: UNEXECUTED_MAX,
             pids: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            last_errand: 0,
+            abandoned: Vec::new(),
             clearing: Vec::new(),
             survey_asked: false,
             tickets: Tickets::default(),
@@ -191,6 +204,8 @@ impl Supervisor {
             }
             Event::Survey { adopted } => self.survey(&adopted, now, actions),
             Event::Signalled { signal } => self.signalled(signal, now, actions),
+            Event::Notified { pid, said } => self.notified(pid, said, now, actions),
+            Event::Returned { errand, outcome } => self.returned(errand, outcome, now, actions),
             Event::Command { asker, command } => self.command(asker, command, now, actions),
             Event::Add { asker, settings, start } => {
                 self.add_watcher(asker, settings, start, now, actions);
@@ -214,6 +229,8 @@ impl Supervisor {
                 break;
             }
         }
+        let abandoned = self.abandoned.drain(..);
+        actions.extend(abandoned.map(|errand| Action::Abandon { errand }));
         self.check_invariants();
     }
 
@@ -270,8 +287,24 @@ impl Supervisor {
         let new = state.deadline();
         let old = std::mem::replace(&mut self.slot_mut(id).state, state);
         self.agenda.change(id, old.deadline(), new);
+        if let State::Running { vitals: Some(vitals), .. } = &old
+            && let Some(errand) = vitals.errand()
+        {
+            self.errands.remove(&errand);
+            self.abandoned.push(errand);
+        }
         self.touch(id.watcher);
         old
+    }
+
+    /// Change something in a slot's state; the agenda follows.
+    fn alter<R>(&mut self, id: SlotId, change: impl FnOnce(&mut State) -> R) -> R {
+        let state = &mut self.slot_mut(id).state;
+        let old = state.deadline();
+        let result = change(state);
+        let new = state.deadline();
+        self.agenda.change(id, old, new);
+        result
     }
 
     fn watcher_ids(&self) -> impl Iterator<Item = u32> + use<> {
@@ -312,13 +345,11 @@ impl Supervisor {
         let settings = self.settings(w).clone();
         for id in self.slot_ids(w) {
             let variance_ms = self.random(settings.max_age_variance_ms);
-            let state = &mut self.slot_mut(id).state;
-            let old = state.deadline();
-            let State::Running { leader, replace_at, .. } = state else { continue };
-            let at = leader.started.after_ms(settings.max_age_ms + variance_ms);
-            *replace_at = (settings.max_age_ms > 0).then_some(at.max(now));
-            let new = state.deadline();
-            self.agenda.change(id, old, new);
+            self.alter(id, |state| {
+                let State::Running { leader, replace_at, .. } = state else { return };
+                let at = leader.started.after_ms(settings.max_age_ms + variance_ms);
+                *replace_at = (settings.max_age_ms > 0).then_some(at.max(now));
+            });
         }
     }
 

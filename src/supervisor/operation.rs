@@ -4,7 +4,7 @@
 //! A stop, a restart and a removal do not wait: they overtake whatever is going on or waiting, except
 //! another one of themselves.
 
-use super::slot::{Slot, State, Way};
+use super::slot::{Slot, State};
 use super::ticket::{Key, Outcome};
 use super::watcher::{Phase, Watcher};
 use super::{Action, Report, SlotId, Supervisor};
@@ -116,6 +116,7 @@ impl Supervisor {
         self.leave_plan(w, now, actions);
         if kind == Kind::Remove {
             self.watchers.leave(w);
+            self.look_at_dependants(w);
         }
         let watcher = &mut self.watchers[w];
         let mut overtaken = Vec::new();
@@ -267,10 +268,7 @@ impl Supervisor {
                 self.stop_watcher(w, now, actions);
                 Stage::Stopping
             }
-            Kind::Reload | Kind::ReloadInTurn if !is_up => {
-                self.start_watcher(w, now, actions);
-                self.starting(w)
-            }
+            Kind::Reload | Kind::ReloadInTurn if !is_up => self.start_or_wait(w, now, actions),
             Kind::Reload => self.begin_reload(w, now, actions),
             Kind::ReloadInTurn => Stage::InTurn {
                 left: self.watchers[w].oldest_first().into(),
@@ -284,14 +282,22 @@ impl Supervisor {
                 watcher.sized = watcher.sized.max(watcher.settings.numprocesses);
                 self.grow(w, missing, now, actions)
             }
-            Kind::Start => {
-                self.start_watcher(w, now, actions);
-                self.starting(w)
-            }
+            Kind::Start => self.start_or_wait(w, now, actions),
         };
         if let Some(current) = &mut self.watchers[w].current {
             current.stage = stage;
         }
+    }
+
+    /// A stopped watcher starts, or has its turn again when those that it depends on are there.
+    fn start_or_wait(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) -> Stage {
+        if self.blocker(w).is_none() {
+            self.start_watcher(w, now, actions);
+            return self.starting(w);
+        }
+        let keys = self.watchers[w].current.take().map(|current| current.keys);
+        self.plan_starts(vec![w], &keys.unwrap_or_default(), now);
+        Stage::Starting { awaited: Vec::new() }
     }
 
     /// All that are wanted are waited for.
@@ -304,8 +310,7 @@ impl Supervisor {
     fn has_stopped(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         match self.watchers[w].current.as_ref().map(Current::kind) {
             Some(Kind::Restart) => {
-                self.start_watcher(w, now, actions);
-                let stage = self.starting(w);
+                let stage = self.start_or_wait(w, now, actions);
                 if let Some(current) = &mut self.watchers[w].current {
                     current.stage = stage;
                 }
@@ -391,6 +396,7 @@ impl Supervisor {
     fn finish_operation(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         let mut outcome = self.outcome(w);
         let Some(current) = self.watchers[w].current.take() else { return };
+        self.look_at_dependants(w);
         let after = self.watchers[w].pids();
         outcome.info = info(&current.before, &after, current.kind != Kind::Start);
         match current.kind {
@@ -486,7 +492,7 @@ impl Slot {
         self.wanted
             && !self.cannot_start()
             && match &self.state {
-                State::Running { way, .. } => *way != Way::Executed,
+                State::Running { .. } => !self.is_ready(),
                 State::Due { .. } => !self.has_died(),
                 State::Vacant
                 | State::Queued

@@ -40,12 +40,12 @@ impl Supervisor {
             Command::Status { name: Some(name), detail: false } => {
                 self.find(name).map(|w| Answer::Status(self.watchers[w].status()))
             }
-            Command::Status { name: None, detail: true } => Ok(Answer::Details(
-                self.here().map(|(w, watcher)| watcher.detail(w, now, names)).collect(),
-            )),
-            Command::Status { name: Some(name), detail: true } => self
-                .find(name)
-                .map(|w| Answer::Details(vec![self.watchers[w].detail(w, now, names)])),
+            Command::Status { name: None, detail: true } => {
+                Ok(Answer::Details(self.here().map(|(w, _)| self.detail(w, now, names)).collect()))
+            }
+            Command::Status { name: Some(name), detail: true } => {
+                self.find(name).map(|w| Answer::Details(vec![self.detail(w, now, names)]))
+            }
             Command::Numprocesses { name: None } => Ok(Answer::Numprocesses {
                 numprocesses: self.here().map(|(_, watcher)| watcher.process_count()).sum(),
                 watcher_name: None,
@@ -75,7 +75,8 @@ impl Supervisor {
             | Command::Signal { .. }
             | Command::Start(_)
             | Command::Stats { .. }
-            | Command::Stop(_) => return None,
+            | Command::Stop(_)
+            | Command::StopWithDependants(_) => return None,
         };
         Some(answer.unwrap_or_else(Answer::Refused))
     }
@@ -128,8 +129,7 @@ impl Watcher {
             Phase::Stopped(Why::Failed) | Phase::Starting | Phase::Stopping => false,
             Phase::Stopped(Why::NotStarted | Why::Asked | Why::Ended | Why::Completed) => true,
             Phase::Active => {
-                let runs =
-                    |slot: &Slot| matches!(slot.state, State::Running { way: Way::Executed, .. });
+                let runs = Slot::is_ready;
                 let is_well = |slot: &Slot| {
                     !slot.wanted || runs(slot) || slot.renewed && !slot.is_in_trouble()
                 };
@@ -146,6 +146,7 @@ impl Watcher {
         match self.phase {
             _ if self.planned.is_some() => "waiting to start",
             Phase::Starting | Phase::Active if self.settings.oneshot => "not completed",
+            Phase::Starting if self.is_started => "not ready",
             Phase::Stopped(Why::NotStarted) => "not started",
             Phase::Stopped(Why::Failed) => "failed",
             Phase::Stopped(Why::Ended) => "ended",
@@ -155,24 +156,31 @@ impl Watcher {
             | Phase::Stopping => "",
         }
     }
+}
 
+impl Supervisor {
     fn detail(&self, w: u32, now: Moment, names: &dyn Names) -> WatcherDetail {
+        let watcher = &self.watchers[w];
         let last_death =
-            self.last_death.as_ref().map(|death| (death.text(names), now.since_ms(death.at)));
+            watcher.last_death.as_ref().map(|death| (death.text(names), now.since_ms(death.at)));
+        let blocker = watcher.planned.is_some().then(|| self.blocker(w)).flatten();
+        let note = match blocker {
+            Some(blocker) => blocker.text(names.watcher(blocker.on)).into(),
+            None => watcher.note().into(),
+        };
+        let slots = watcher.slots.iter().enumerate();
         WatcherDetail {
             name: names.watcher(w).into(),
-            status: self.status(),
-            healthy: self.is_healthy(),
-            note: self.note(),
-            numprocesses: self.settings.numprocesses,
-            processes: self
-                .slots
-                .iter()
-                .enumerate()
+            status: watcher.status(),
+            healthy: watcher.is_healthy(),
+            note,
+            numprocesses: watcher.settings.numprocesses,
+            processes: slots
                 .filter_map(|(index, slot)| slot.detail(index as u32 + 1, now))
                 .collect(),
-            restarts: self.slots.iter().map(|slot| slot.restarts).sum(),
+            restarts: watcher.slots.iter().map(|slot| slot.restarts).sum(),
             last_death,
+            depends_on: watcher.settings.depends_on.to_vec(),
         }
     }
 }
@@ -184,13 +192,19 @@ impl Slot {
             State::Due { at } => ("waiting", at.since_ms(now)),
             State::Queued | State::Spawning { .. } => ("starting", 0),
             State::Running { way: Way::Executed, leader, .. } => {
-                ("running", now.since_ms(leader.started))
+                let state = match (self.is_ready(), self.reloading) {
+                    (false, _) => "starting",
+                    (true, true) => "reloading",
+                    (true, false) => "running",
+                };
+                (state, now.since_ms(leader.started))
             }
             State::Running { leader, .. } => ("starting", now.since_ms(leader.started)),
             State::Stopping { leader, .. } => ("stopping", now.since_ms(leader.started)),
             State::Clearing { .. } => ("clearing", 0),
         };
         let pid = self.state.leader().map(|leader| leader.pid);
-        Some(ProcessDetail { wid, pid, state, ms, restarts: self.restarts })
+        let says = self.says.clone();
+        Some(ProcessDetail { wid, pid, state, ms, restarts: self.restarts, says })
     }
 }

@@ -2,7 +2,7 @@
 //! ends for good at once, the new ones go and the old ones stay.
 
 use super::operation::{Kind, Stage};
-use super::slot::{Slot, State, Way};
+use super::slot::{Slot, State};
 use super::watcher::{Phase, Reload, Why};
 use super::{Action, Life, Report, SlotId, Supervisor};
 use crate::moment::Moment;
@@ -82,17 +82,12 @@ impl Supervisor {
     pub(super) fn check_reload(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         let watcher = &mut self.watchers[w];
         let Some(reload) = &watcher.reload else { return };
-        let ready = reload.new.iter().all(|index| {
-            matches!(
-                watcher.slots[*index as usize].state,
-                State::Running { way: Way::Executed, .. }
-            )
-        });
+        let ready = reload.new.iter().all(|index| watcher.slots[*index as usize].is_ready());
         if !ready {
             return;
         }
         let old = watcher.reload.take().map(|reload| reload.old).unwrap_or_default();
-        watcher.phase = Phase::Active;
+        self.set_phase(w, Phase::Active);
         actions.push(Action::Report(Report::Reloaded { watcher: w }));
         self.touch(w);
         self.retire(w, &old, now, actions);

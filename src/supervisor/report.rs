@@ -2,7 +2,9 @@
 //! fact uses the same words.
 
 use super::SlotId;
+use super::depend::Blocker;
 use super::slot::Next;
+use super::vitals::Fault;
 use crate::config::settings::LogLevel;
 use crate::moment::Moment;
 use crate::process::{Ending, Failure, Pid};
@@ -33,6 +35,8 @@ pub enum Report {
         pid: Pid,
         /// How.
         ending: Ending,
+        /// What it was being replaced for, if it was.
+        fault: Option<Fault>,
         /// Whether that is one of its `success_codes`.
         success: bool,
         /// How long it lived.
@@ -41,6 +45,27 @@ pub enum Report {
         memory_short: bool,
         /// What follows.
         next: Next,
+    },
+    /// All processes of a watcher are ready, where that is more than to have started.
+    Ready {
+        /// Which watcher.
+        watcher: u32,
+    },
+    /// A watcher waits for another one that is not on its way.
+    Blocked {
+        /// Which watcher.
+        watcher: u32,
+        /// What it waits for.
+        blocker: Blocker,
+    },
+    /// A process does not do its work and is replaced.
+    Faulty {
+        /// Where.
+        slot: SlotId,
+        /// Its id.
+        pid: Pid,
+        /// What is wrong.
+        fault: Fault,
     },
     /// A process could not be made.
     ForkFailed {
@@ -222,6 +247,8 @@ impl Report {
             Report::Died { success: true, .. } => LogLevel::Info,
             Report::Died { .. }
             | Report::ForkFailed { .. }
+            | Report::Faulty { .. }
+            | Report::Blocked { .. }
             | Report::NeverStarted { .. }
             | Report::Outlasted { .. }
             | Report::Hanging { .. }
@@ -234,6 +261,7 @@ impl Report {
                 LogLevel::Error
             }
             Report::Started { .. }
+            | Report::Ready { .. }
             | Report::Respawned { .. }
             | Report::TooOld { .. }
             | Report::LeftBehind { .. }
@@ -255,6 +283,9 @@ impl Report {
     pub fn kind(&self) -> &'static str {
         match self {
             Report::Started { .. } => "started",
+            Report::Ready { .. } => "ready",
+            Report::Faulty { .. } => "faulty",
+            Report::Blocked { .. } => "blocked",
             Report::Respawned { .. } => "respawned",
             Report::Died { .. } => "died",
             Report::ForkFailed { .. } => "fork_failed",
@@ -285,6 +316,8 @@ impl Report {
     pub fn watcher(&self) -> Option<u32> {
         match self {
             Report::Started { watcher, .. }
+            | Report::Ready { watcher }
+            | Report::Blocked { watcher, .. }
             | Report::NeverStarted { watcher }
             | Report::Stopped { watcher, .. }
             | Report::Completed { watcher }
@@ -297,6 +330,7 @@ impl Report {
             | Report::ReloadFailed { watcher } => Some(*watcher),
             Report::Respawned { slot, .. }
             | Report::Died { slot, .. }
+            | Report::Faulty { slot, .. }
             | Report::ForkFailed { slot, .. }
             | Report::TooOld { slot, .. }
             | Report::Outlasted { slot, .. }
@@ -316,6 +350,7 @@ impl Report {
         match self {
             Report::Respawned { slot, pid }
             | Report::Died { slot, pid, .. }
+            | Report::Faulty { slot, pid, .. }
             | Report::TooOld { slot, pid }
             | Report::Hanging { slot, pid }
             | Report::Outlasted { slot, pid, .. } => Some((slot.wid(), Some(*pid))),
@@ -323,6 +358,8 @@ impl Report {
             | Report::LeftBehind { slot, .. }
             | Report::Stuck { slot } => Some((slot.wid(), None)),
             Report::Started { .. }
+            | Report::Ready { .. }
+            | Report::Blocked { .. }
             | Report::NeverStarted { .. }
             | Report::Stopped { .. }
             | Report::Completed { .. }
@@ -343,11 +380,12 @@ impl Report {
 }
 
 /// How a process ended that nobody had asked to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Death {
     pub(super) slot: SlotId,
     pub(super) pid: Pid,
     pub(super) ending: Ending,
+    pub(super) fault: Option<Fault>,
     pub(super) lived_ms: u64,
     pub(super) memory_short: bool,
     pub(super) next: Next,

@@ -4,6 +4,7 @@
 use super::SlotId;
 use super::report::{Death, HurryCause, Names, Report, StopCause};
 use super::slot::Next;
+use super::vitals::Fault;
 use crate::moment::Moment;
 use crate::process::{Ending, Pid};
 
@@ -16,6 +17,17 @@ impl Report {
             }
             Report::Started { watcher, pids } => {
                 format!("{} started ({})", names.watcher(*watcher), list(pids))
+            }
+            Report::Ready { watcher } => format!("{} ready", names.watcher(*watcher)),
+            Report::Blocked { watcher, blocker } => {
+                format!(
+                    "{} is {}",
+                    names.watcher(*watcher),
+                    blocker.text(names.watcher(blocker.on))
+                )
+            }
+            Report::Faulty { slot, pid, fault } => {
+                format!("{} (pid {pid}) {}; it is replaced", at(names, *slot), fault_text(fault))
             }
             Report::Respawned { slot, pid } => format!("{} started (pid {pid})", at(names, *slot)),
             Report::Died { .. } => self.death(names),
@@ -79,11 +91,12 @@ impl Report {
     }
 
     fn death(&self, names: &dyn Names) -> String {
-        let Report::Died { slot, pid, ending, lived_ms, memory_short, next, .. } = *self else {
+        let Report::Died { slot, pid, ending, ref fault, lived_ms, memory_short, next, .. } = *self
+        else {
             return String::new();
         };
-        let at_moment = Moment::default();
-        let death = Death { slot, pid, ending, lived_ms, memory_short, next, at: at_moment };
+        let (fault, no_moment) = (fault.clone(), Moment::default());
+        let death = Death { slot, pid, ending, fault, lived_ms, memory_short, next, at: no_moment };
         let who = at(names, slot);
         let (text, then) = (death.text(names), then(next));
         match ending {
@@ -96,6 +109,14 @@ impl Report {
 impl Death {
     /// The sentence without its subject.
     pub(super) fn text(&self, names: &dyn Names) -> String {
+        let ending = self.ending_text(names);
+        match &self.fault {
+            Some(fault) => format!("{} and {ending}", fault_text(fault)),
+            None => ending,
+        }
+    }
+
+    fn ending_text(&self, names: &dyn Names) -> String {
         let lived = seconds(self.lived_ms);
         match self.ending {
             Ending::Exited(code) if self.memory_short => format!(
@@ -117,6 +138,24 @@ impl Death {
 }
 
 const EAGAIN: i32 = 11;
+
+fn fault_text(fault: &Fault) -> String {
+    let because =
+        |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    match fault {
+        Fault::NotReady { waited_ms, reason } => {
+            format!("was not ready after {}{}", seconds(*waited_ms), because(reason))
+        }
+        Fault::CheckFailed { failures: 1, reason } => {
+            format!("failed its check{}", because(reason))
+        }
+        Fault::CheckFailed { failures, reason } => {
+            format!("failed its check {failures} times{}", because(reason))
+        }
+        Fault::Silent { ms } => format!("has not sent WATCHDOG=1 for {}", seconds(*ms)),
+        Fault::Asked => "has asked to be replaced".to_string(),
+    }
+}
 
 fn at(names: &dyn Names, slot: SlotId) -> String {
     let name = names.watcher(slot.watcher);

@@ -11,6 +11,7 @@
 //! Clearing lasts until nothing that the process left behind is alive. A slot never starts a
 //! process while one of its own, or a descendant of it, is known to live.
 
+use super::vitals::{Fault, Vitals};
 use crate::config::settings::{Limit, Respawn, SuccessCode, WatcherSettings};
 use crate::moment::Moment;
 use crate::process::{Ending, Pid, Tag};
@@ -38,8 +39,16 @@ pub(super) struct Slot {
     pub(super) starts: u32,
     /// Starts that followed a death.
     pub(super) restarts: u32,
-    /// Its process is to be replaced and the new one has not become its program yet.
+    /// Its process is to be replaced and the new one is not ready yet.
     pub(super) renewed: bool,
+    /// Its last process has ended, or is about to, without ever having been ready.
+    pub(super) unready: bool,
+    /// What its process is being replaced for.
+    pub(super) fault: Option<Fault>,
+    /// What its process says of itself.
+    pub(super) says: Option<Box<str>>,
+    /// Its process reads its configuration again.
+    pub(super) reloading: bool,
     /// Failed attempts to execute in a row.
     attempts: u32,
     /// Failures to make a process at all, in a row.
@@ -70,6 +79,8 @@ pub(super) enum State {
         way: Way,
         /// When it is too old.
         replace_at: Option<Moment>,
+        /// Whether it is ready, and how it is checked. `None`: ready as soon as it is its program.
+        vitals: Option<Box<Vitals>>,
     },
     Stopping {
         leader: Leader,
@@ -136,7 +147,10 @@ impl State {
             State::Vacant | State::Queued | State::Spawning { .. } => None,
             State::Due { at } => Some(*at),
             State::Running { way: Way::Going { overdue_at }, .. } => Some(*overdue_at),
-            State::Running { replace_at, .. } => *replace_at,
+            State::Running { replace_at, vitals, .. } => {
+                let vitals = vitals.as_ref().and_then(|vitals| vitals.deadline());
+                [*replace_at, vitals].into_iter().flatten().min()
+            }
             State::Stopping { stage, .. } | State::Clearing { stage, .. } => stage.deadline(),
         }
     }
@@ -186,6 +200,10 @@ impl Slot {
             starts: 0,
             restarts: 0,
             renewed: false,
+            unready: false,
+            fault: None,
+            says: None,
+            reloading: false,
             attempts: 0,
             fork_failures: 0,
             deaths: 0,
@@ -199,6 +217,7 @@ impl Slot {
         self.fork_failures = 0;
         self.deaths = 0;
         self.failures = 0;
+        self.unready = false;
         self.not_before = Moment::default();
     }
 
@@ -206,25 +225,41 @@ impl Slot {
         self.last_start = now;
         self.starts = self.starts.saturating_add(1);
         self.fork_failures = 0;
+        self.fault = None;
+        self.says = None;
+        self.reloading = false;
     }
 
     pub(super) fn note_executed(&mut self) {
         self.attempts = 0;
-        // One that is on its way out is not the one that was to come.
-        self.renewed &= !matches!(self.state, State::Running { .. });
+    }
+
+    pub(super) fn note_ready(&mut self) {
+        self.renewed = false;
+        self.unready = false;
+    }
+
+    /// Its process does its work.
+    pub(super) fn is_ready(&self) -> bool {
+        match &self.state {
+            State::Running { way: Way::Executed, vitals, .. } => {
+                vitals.as_ref().is_none_or(|vitals| vitals.is_ready)
+            }
+            _ => false,
+        }
     }
 
     /// It has failed to get a process, or that takes too long.
     pub(super) fn is_in_trouble(&self) -> bool {
         let hangs = matches!(self.state, State::Running { way: Way::Hanging, .. });
-        self.attempts > 0 || self.fork_failures > 0 || hangs
+        self.attempts > 0 || self.fork_failures > 0 || self.unready || hangs
     }
 
     /// The same, and nobody should wait for it any longer.
     pub(super) fn cannot_start(&self) -> bool {
         let often = self.attempts.max(self.fork_failures) >= ATTEMPTS_AWAITED;
         let hangs = matches!(self.state, State::Running { way: Way::Hanging, .. });
-        often || hangs || self.attempts > 0 && !self.wanted
+        often || hangs || self.unready || self.attempts > 0 && !self.wanted
     }
 
     /// The process, unless it is on its way out.
@@ -259,6 +294,7 @@ impl Slot {
         &mut self,
         settings: &WatcherSettings,
         ending: Ending,
+        failed: bool,
         lived_ms: u64,
         now: Moment,
     ) -> Next {
@@ -266,8 +302,9 @@ impl Slot {
             return self.after_attempt(settings, now);
         }
         self.attempts = 0;
-        let healthy = lived_ms >= settings.healthy_after_ms && lived_ms >= SHORT_LIFE_MS;
-        let failed = is_failure(settings, ending);
+        let long = lived_ms >= settings.healthy_after_ms && lived_ms >= SHORT_LIFE_MS;
+        // One that was never ready has never been healthy either, however long that took.
+        let healthy = long && !self.unready;
         self.deaths = if healthy { 1 } else { self.deaths.saturating_add(1) };
         self.failures = match (failed, healthy) {
             (false, _) => 0,

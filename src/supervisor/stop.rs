@@ -4,6 +4,7 @@
 //! grace, then goes on to the next priority; then it asks what is left of other processes, and ends
 //! when no child is left: not a moment later.
 
+use super::depend::Dependants;
 use super::lives::KILL_MS;
 use super::report::{HurryCause, StopCause};
 use super::slot::{Leader, State, StopStage};
@@ -30,6 +31,7 @@ pub(super) struct Shutdown {
     /// The signals received so far that ask for a stop.
     signals: u32,
     orphans: Orphans,
+    dependants: Dependants,
 }
 
 /// Processes of no watcher.
@@ -105,7 +107,7 @@ impl Supervisor {
     }
 
     /// The end of a grace that begins now, which the stop of everything may cut short.
-    fn kill_time(&self, now: Moment, grace_ms: u64) -> Moment {
+    pub(super) fn kill_time(&self, now: Moment, grace_ms: u64) -> Moment {
         let own = now.after_ms(grace_ms);
         match &self.life {
             Life::Stopping(Shutdown { kill_at: Some(at), .. }) => own.min(*at),
@@ -156,8 +158,8 @@ impl Supervisor {
         if !watcher.is_up() {
             return;
         }
-        watcher.phase = Phase::Stopping;
         watcher.reload = None;
+        self.set_phase(w, Phase::Stopping);
         for id in self.slot_ids(w) {
             self.slot_mut(id).wanted = false;
             self.stop_slot(id, now, actions);
@@ -190,8 +192,9 @@ impl Supervisor {
             (_, _, true) => (Why::Failed, Report::Stopped { watcher: w, asked: false }),
             (_, _, false) => (Why::Ended, Report::Stopped { watcher: w, asked: false }),
         };
-        watcher.phase = Phase::Stopped(why);
         watcher.reload = None;
+        watcher.is_started = false;
+        self.set_phase(w, Phase::Stopped(why));
         self.touch(w);
         let publication = if completed { Publication::Completed } else { Publication::Stop };
         let tells = !self.is_main(w) && !self.watchers[w].let_go;
@@ -226,21 +229,52 @@ impl Supervisor {
                 StopCause::Done { .. } | StopCause::Command => false,
             }),
             orphans: Orphans::Later,
+            dependants: Dependants::default(),
         });
         self.drop_plan(now, actions);
         self.cancel_operations(now, actions);
-        self.stop_next(now, actions);
+        self.rank_stops();
+        while self.stop_next(now, actions) {}
     }
 
-    /// Stop the watchers of the lowest priority of those that run.
-    fn stop_next(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let running = self.watchers.iter().filter(|watcher| watcher.is_up());
-        let Some(lowest) = running.map(|watcher| watcher.settings.priority).min() else { return };
-        for w in self.watcher_ids() {
-            if self.watchers[w].settings.priority <= lowest {
-                self.stop_watcher(w, now, actions);
-            }
+    /// What others depend on has at least their priority when everything stops.
+    fn rank_stops(&mut self) {
+        let dependants = Dependants::of(&self.watchers);
+        for w in dependants.layers(&self.watchers.numbers()).into_iter().flatten() {
+            let theirs = dependants.of_one(w).iter().map(|w| self.watchers[*w].stop_rank).max();
+            let watcher = &mut self.watchers[w];
+            watcher.stop_rank = watcher.settings.priority.max(theirs.unwrap_or(i32::MIN));
         }
+        if let Life::Stopping(shutdown) = &mut self.life {
+            shutdown.dependants = dependants;
+        }
+    }
+
+    /// Stop the watchers whose turn it is: of the lowest rank of those that are there, those that
+    /// nobody depends on who is there. Returns whether there was one.
+    fn stop_next(&mut self, now: Moment, actions: &mut Vec<Action>) -> bool {
+        let Life::Stopping(shutdown) = &self.life else { return false };
+        let here = self.watchers.entries().filter(|(_, watcher)| watcher.is_here());
+        let Some(lowest) = here.map(|(_, watcher)| watcher.stop_rank).min() else { return false };
+        let is_due = |w: u32, watcher: &Watcher| {
+            let mut dependants = shutdown.dependants.of_one(w).iter();
+            watcher.is_up()
+                && watcher.stop_rank <= lowest
+                && !dependants.any(|w| self.watchers[*w].is_here())
+        };
+        let due = self.watchers.entries().filter(|(w, watcher)| is_due(*w, watcher));
+        let mut due: Vec<u32> = due.map(|(w, _)| w).collect();
+        if due.is_empty() && !self.waits_for_a_stop() {
+            // Not even a circle may keep us here.
+            let all = self.watchers.entries().filter(|(_, watcher)| watcher.is_up());
+            due = all.map(|(w, _)| w).collect();
+        }
+        for w in &due {
+            self.stop_watcher(*w, now, actions);
+        }
+        // A grace may be nothing.
+        self.fire_deadlines(now, actions);
+        !due.is_empty()
     }
 
     /// A signal asks for a stop: the first begins it, a second one cuts it short.
@@ -276,15 +310,13 @@ impl Supervisor {
             self.stop_watcher(w, now, actions);
         }
         for id in self.watcher_ids().flat_map(|w| self.slot_ids(w)).collect::<Vec<_>>() {
-            let state = &mut self.slot_mut(id).state;
-            let old = state.deadline();
-            if let State::Stopping { stage, .. } | State::Clearing { stage, .. } = state
-                && let StopStage::Asked { kill_at } = stage
-            {
-                *kill_at = (*kill_at).min(at);
-            }
-            let new = state.deadline();
-            self.agenda.change(id, old, new);
+            self.alter(id, |state| {
+                if let State::Stopping { stage, .. } | State::Clearing { stage, .. } = state
+                    && let StopStage::Asked { kill_at } = stage
+                {
+                    *kill_at = (*kill_at).min(at);
+                }
+            });
         }
         self.fire_deadlines(now, actions);
     }
@@ -298,29 +330,15 @@ impl Supervisor {
         if !shutdown.hurried && shutdown.kill_at.is_some_and(|at| at <= now) {
             self.hurry(HurryCause::Timeout, 0, now, actions);
         }
-        while !self.waits_for_a_stop() {
-            if !self.watchers.iter().any(Watcher::is_up) {
-                return self.finish_orphans(now, actions);
-            }
-            self.stop_next(now, actions);
-            // A grace may be nothing.
-            self.fire_deadlines(now, actions);
+        while self.stop_next(now, actions) {}
+        if !self.waits_for_a_stop() {
+            self.finish_orphans(now, actions);
         }
     }
 
     /// Whether a watcher that was asked to stop still has something that can end.
     fn waits_for_a_stop(&self) -> bool {
-        self.watchers.iter().filter(|watcher| !watcher.is_up()).any(|watcher| {
-            watcher.slots.iter().any(|slot| match &slot.state {
-                State::Vacant | State::Stopping { stage: StopStage::Stuck, .. } => false,
-                State::Due { .. }
-                | State::Queued
-                | State::Spawning { .. }
-                | State::Running { .. }
-                | State::Stopping { .. }
-                | State::Clearing { .. } => true,
-            })
-        })
+        self.watchers.iter().any(|watcher| !watcher.is_up() && watcher.is_here())
     }
 
     /// All watchers have stopped: what is left of other processes?
@@ -346,7 +364,7 @@ impl Supervisor {
 
     fn finish_when_done(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let done = self.circus.exit_when_done
-            && self.plan.is_empty()
+            && self.plan.has_come_to_rest()
             && self.watchers.iter().all(|watcher| watcher.is_vacant() && watcher.has_ended());
         if done {
             let code = self.first_failure.unwrap_or(0);

@@ -1,5 +1,6 @@
 //! Who waits for an answer, and what still has to happen before it can be given.
 
+use super::operation::Kind;
 use super::{Action, Supervisor};
 use crate::commands::{Answer, Info, Refusal};
 use crate::moment::Moment;
@@ -36,8 +37,29 @@ struct Pending {
     form: Form,
     /// What one of the parts could not do.
     refusal: Option<Refusal>,
-    /// Watchers to be started when all parts are done.
-    then_start: BTreeSet<u32>,
+    after: After,
+}
+
+/// What follows when all parts of a command are done.
+#[derive(Debug, Default)]
+pub(super) struct After {
+    /// Watchers to be stopped next, layer by layer, the last one first.
+    pub(super) stop: Vec<Vec<u32>>,
+    /// Then, watchers to be started.
+    pub(super) start: BTreeSet<u32>,
+}
+
+impl After {
+    fn forget_stops(&mut self, watchers: &[u32]) {
+        for layer in &mut self.stop {
+            layer.retain(|w| !watchers.contains(w));
+        }
+        self.stop.retain(|layer| !layer.is_empty());
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.stop.is_empty() && self.start.is_empty()
+    }
 }
 
 /// What a part has come to.
@@ -69,32 +91,40 @@ impl Tickets {
         asker: Asker,
         parts: usize,
         form: Form,
-        then_start: BTreeSet<u32>,
+        after: After,
     ) -> Option<Key> {
         let key = match asker.ticket.filter(|_| asker.waiting) {
             Some(ticket) => Key::Client(ticket),
-            None if then_start.is_empty() => return None,
+            None if after.is_nothing() => return None,
             None => {
                 self.last_own += 1;
                 Key::Own(self.last_own)
             }
         };
-        self.pending.insert(key, Pending { parts, form, refusal: None, then_start });
+        self.pending.insert(key, Pending { parts, form, refusal: None, after });
         Some(key)
     }
 
-    /// These watchers are to stay stopped, whatever was to follow.
+    /// These watchers are told to stop: whatever was to follow a command before does not.
     pub(super) fn forget_starts(&mut self, watchers: &[u32]) {
         self.pending.retain(|key, pending| {
-            if pending.then_start.is_empty() {
-                return true;
-            }
+            let is_own = matches!(key, Key::Own(_));
             for w in watchers {
-                pending.then_start.remove(w);
+                pending.after.start.remove(w);
             }
-            // Nobody waits for it, and nothing follows any more.
-            !(matches!(key, Key::Own(_)) && pending.then_start.is_empty())
+            if is_own {
+                // The new command stops them; of a client's command it is still a part.
+                pending.after.forget_stops(watchers);
+            }
+            !is_own || !pending.after.is_nothing()
         });
+    }
+
+    /// These watchers are told to run: none is stopped because of a command before.
+    pub(super) fn forget_stops(&mut self, watchers: &[u32]) {
+        for pending in self.pending.values_mut() {
+            pending.after.forget_stops(watchers);
+        }
     }
 
     /// More keys for what is to be done. Those of our own that lead nowhere any more go: else
@@ -130,16 +160,32 @@ impl Supervisor {
             if pending.parts > 0 {
                 continue;
             }
-            let then_start = std::mem::take(&mut pending.then_start);
-            if !then_start.is_empty() && !is_stopping {
-                pending.parts = then_start.len();
-                self.plan_starts(then_start.into_iter().collect(), Some(key), now);
+            if !is_stopping && let Some(layer) = pending.after.stop.pop() {
+                pending.parts = layer.len();
+                self.stop_layer(layer, key, now, actions);
+                continue;
+            }
+            let start = std::mem::take(&mut pending.after.start);
+            if !start.is_empty() && !is_stopping {
+                pending.parts = start.len();
+                self.plan_starts(start.into_iter().collect(), &[key], now);
                 continue;
             }
             let Some(pending) = self.tickets.pending.remove(&key) else { continue };
             if let Key::Client(ticket) = key {
                 let answer = answer(&pending, outcome);
                 actions.push(Action::Answer { ticket, answer });
+            }
+        }
+    }
+
+    /// The next of a group of watchers that stop one layer after the other.
+    fn stop_layer(&mut self, layer: Vec<u32>, key: Key, now: Moment, actions: &mut Vec<Action>) {
+        for w in layer {
+            if self.watchers.get(w).is_some_and(|watcher| !watcher.leaving) {
+                self.operate(w, Kind::Stop, vec![key], now, actions);
+            } else {
+                self.part_done(&[key], &Outcome::default(), now, actions);
             }
         }
     }

@@ -9,7 +9,7 @@
 use super::operation::{Current, Operation};
 use super::order::Planned;
 use super::report::Death;
-use super::slot::{Slot, State};
+use super::slot::{Slot, State, StopStage};
 use crate::config::settings::WatcherSettings;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -23,6 +23,8 @@ pub(super) struct Watcher {
     pub(super) slots: Vec<Slot>,
     pub(super) phase: Phase,
     pub(super) reload: Option<Reload>,
+    /// All its processes have become their program since it was told to start.
+    pub(super) is_started: bool,
     /// It is to be started when its turn comes.
     pub(super) planned: Option<Planned>,
     /// What it does for a command, and what it is to do after that.
@@ -38,6 +40,8 @@ pub(super) struct Watcher {
     pub(super) last_code: u8,
     /// How it ended.
     pub(super) last_death: Option<Death>,
+    /// When everything stops, lower ones go first.
+    pub(super) stop_rank: i32,
     /// One of its lives since it was started was a failure that was not tried again.
     pub(super) failed: bool,
 }
@@ -81,6 +85,7 @@ impl Watcher {
             slots: Vec::new(),
             phase: Phase::Stopped(Why::NotStarted),
             reload: None,
+            is_started: false,
             planned: None,
             current: None,
             queued: VecDeque::new(),
@@ -88,6 +93,7 @@ impl Watcher {
             let_go: false,
             last_code: 0,
             last_death: None,
+            stop_rank: 0,
             failed: false,
         }
     }
@@ -100,6 +106,20 @@ impl Watcher {
     /// No process is here or will be.
     pub(super) fn has_ended(&self) -> bool {
         self.slots.iter().all(|slot| !slot.wanted && !slot.state.is_live())
+    }
+
+    /// It runs, or something of it is left that can end.
+    pub(super) fn is_here(&self) -> bool {
+        self.is_up()
+            || self.slots.iter().any(|slot| match &slot.state {
+                State::Vacant | State::Stopping { stage: StopStage::Stuck, .. } => false,
+                State::Due { .. }
+                | State::Queued
+                | State::Spawning { .. }
+                | State::Running { .. }
+                | State::Stopping { .. }
+                | State::Clearing { .. } => true,
+            })
     }
 
     /// Not even a descendant is left to wait for.
