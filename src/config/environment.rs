@@ -312,4 +312,4 @@ fn assign(set: &mut Set, assigned: &[Assigned]) {
 const VARIABLE_BYTES: usize = 64;
 const ALL_BYTES_MAX: usize = 32 << 20;
 /// Part of a second.
-const STEPS_MAX: usize = 200_000_000;
+const STEPS_MAX: usize = 50_000_000;

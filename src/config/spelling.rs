@@ -55,7 +55,7 @@ fn distance(a: &str, b: &str, most: usize) -> usize {
 
 const WORD_MAX: usize = 40;
 /// A question is worth no more than a look at so many names.
-const KNOWN_MAX: usize = 1000;
+const KNOWN_MAX: usize = 500;
 
 #[cfg(test)]
 mod tests {

@@ -117,7 +117,7 @@ pub fn read(
 }
 
 /// What an option takes beside its value.
-pub const ENTRY_BYTES: usize = 64;
+pub const ENTRY_BYTES: usize = 128;
 /// They make the environment with which all others are expanded.
 const ENVIRONMENT_OPTIONS: [&str; 5] =
     ["copy_env", "env_file", "env_from_files", "virtualenv", "virtualenv_py_ver"];
