@@ -7,58 +7,100 @@ pub fn is_pattern(text: &str) -> bool {
 
 /// `name` matches `pattern`, case-sensitive.
 pub fn matches(pattern: &str, name: &str) -> bool {
-    let characters = |text: &str| text.chars().collect::<Vec<char>>();
-    matches_characters(&characters(pattern), &characters(name))
+    let name: Vec<char> = name.chars().collect();
+    Pattern::new(pattern).matches(&name)
 }
 
-/// The same for texts that are cut into characters, as many names are compared with one pattern.
-/// Takes no more than the product of the lengths.
-pub fn matches_characters(pattern: &[char], name: &[char]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        let step = match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-                continue;
+/// A pattern that is ready to be compared with many names.
+#[derive(Debug)]
+pub struct Pattern {
+    elements: Box<[Element]>,
+    /// Characters that a name has at least.
+    length: usize,
+}
+
+#[derive(Debug)]
+enum Element {
+    /// Any characters, or none.
+    Star,
+    /// Any one.
+    Any,
+    /// This one.
+    Literal(char),
+    /// One of those between the brackets.
+    Class(Box<[char]>),
+}
+
+impl Pattern {
+    /// Takes time as the text is long.
+    pub fn new(text: &str) -> Pattern {
+        let text: Vec<char> = text.chars().collect();
+        let last_close = text.iter().rposition(|character| *character == ']').unwrap_or(0);
+        let mut elements = Vec::new();
+        let mut length = 0;
+        let mut at = 0;
+        while at < text.len() {
+            let (element, characters) = match text[at] {
+                '*' => (Element::Star, 1),
+                '?' => (Element::Any, 1),
+                '[' if at < last_close => class(&text[at..]),
+                literal => (Element::Literal(literal), 1),
+            };
+            at += characters;
+            match element {
+                Element::Star if matches!(elements.last(), Some(Element::Star)) => continue,
+                Element::Star => {}
+                Element::Any | Element::Literal(_) | Element::Class(_) => length += 1,
             }
-            Some(_) => one(&pattern[p..], name[n]),
-            None => None,
-        };
-        match (step, star) {
-            (Some(length), _) => {
-                p += length;
-                n += 1;
-            }
-            (None, Some((at, from))) => {
-                star = Some((at, from + 1));
-                p = at + 1;
-                n = from + 1;
-            }
-            (None, None) => return false,
+            elements.push(element);
         }
+        Pattern { elements: elements.into(), length }
     }
-    pattern[p..].iter().all(|character| *character == '*')
+
+    /// The name, cut into characters, matches. Takes no more than the product of the lengths.
+    pub fn matches(&self, name: &[char]) -> bool {
+        if self.length > name.len() {
+            return false;
+        }
+        let (mut p, mut n) = (0, 0);
+        let mut star: Option<(usize, usize)> = None;
+        while n < name.len() {
+            let is_match = match self.elements.get(p) {
+                Some(Element::Star) => {
+                    star = Some((p, n));
+                    p += 1;
+                    continue;
+                }
+                Some(Element::Any) => true,
+                Some(Element::Literal(literal)) => *literal == name[n],
+                Some(Element::Class(members)) => contains(members, name[n]),
+                None => false,
+            };
+            match (is_match, star) {
+                (true, _) => {
+                    p += 1;
+                    n += 1;
+                }
+                (false, Some((at, from))) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    n = from + 1;
+                }
+                (false, None) => return false,
+            }
+        }
+        self.elements[p..].iter().all(|element| matches!(element, Element::Star))
+    }
 }
 
-/// Length of the pattern's first element if it matches the character.
-fn one(pattern: &[char], character: char) -> Option<usize> {
-    match pattern[0] {
-        '?' => Some(1),
-        '[' => match class(pattern) {
-            Some((members, length)) => contains(members, character).then_some(length),
-            None => (character == '[').then_some(1),
-        },
-        literal => (literal == character).then_some(1),
+/// What stands between the brackets, and the length with them. Those that are not closed are
+/// characters.
+fn class(text: &[char]) -> (Element, usize) {
+    let first = if text.get(1) == Some(&'!') { 3 } else { 2 };
+    match (first..text.len()).find(|at| text[*at] == ']') {
+        Some(close) => (Element::Class(text[1..close].into()), close + 1),
+        None => (Element::Literal('['), 1),
     }
-}
-
-/// What stands between the brackets, and the length with them; `None` if they are not closed.
-fn class(pattern: &[char]) -> Option<(&[char], usize)> {
-    let first = if pattern.get(1) == Some(&'!') { 3 } else { 2 };
-    let close = (first..pattern.len()).find(|at| pattern[*at] == ']')?;
-    Some((&pattern[1..close], close + 1))
 }
 
 fn contains(members: &[char], character: char) -> bool {

@@ -112,6 +112,12 @@ fn written(base: &[(&str, &str)], option: &str, value: &str) -> Rc<WatcherSettin
     config.watchers.iter().find(|watcher| &*watcher.name != "other").expect("it is there").clone()
 }
 
+/// The other one that is always there.
+fn others() -> Vec<Rc<WatcherSettings>> {
+    let text = "[watcher:other]\ncmd = y\n".to_owned();
+    load("/etc/c.ini", &[], &File(text)).unwrap_or_else(|all| panic!("{all:?}")).watchers
+}
+
 fn circus(lines: &str) -> CircusSettings {
     let file = File(format!("[circus]\n{lines}"));
     load("/etc/c.ini", &[], &file).unwrap_or_else(|all| panic!("{all:?}")).circus
@@ -183,7 +189,7 @@ fn what_a_client_sets_is_what_a_file_would_have_set() {
     for row in &WATCHER {
         let (name, value) = sample(row.name, row.default);
         let options = [(Box::from(&*name), json(&value))];
-        let result = changed(&base, &options, &source);
+        let result = changed(&base, &options, &source, &others());
         let refused =
             IDENTITY.contains(&&*name) || FILES.contains(&&*name) || row.support != Support::Full;
         match result {
@@ -208,7 +214,7 @@ fn what_is_shown_can_be_set_again() {
         }
         let settings = watcher(&name, &value);
         let shown = shown(&settings, &name).expect("it is shown");
-        let again = changed(&settings, &[(Box::from(&*name), shown)], &source);
+        let again = changed(&settings, &[(Box::from(&*name), shown)], &source, &others());
         assert_eq!(again.map(|(again, _)| again), Ok((*settings).clone()), "{name}");
     }
 }

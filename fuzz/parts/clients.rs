@@ -104,7 +104,7 @@ impl Clients {
         Ok(match command {
             Command::Set { name, options } => return self.set(&name, &options),
             Command::Add { name, cmd, args, options, start } => {
-                let mut settings = config::added(&name, &cmd, args.as_ref(), &options, &source)
+                let mut settings = config::added(&name, &cmd, args.as_ref(), &options, &source, &self.core)
                     .map_err(refusal)?;
                 settings.numprocesses = settings.numprocesses.min(PROCESSES_MAX);
                 let settings = Rc::new(settings);
@@ -129,7 +129,7 @@ impl Clients {
         let watcher = self.core.find(name)?;
         let old = self.core.settings(watcher);
         let (mut settings, options) =
-            config::changed(old, options, &Files::new(&[])).map_err(refusal)?;
+            config::changed(old, options, &Files::new(&[]), &self.core).map_err(refusal)?;
         settings.numprocesses = settings.numprocesses.min(PROCESSES_MAX);
         let change = config::strongest(&config::differences(old, &settings));
         let settings = Rc::new(settings);

@@ -17,6 +17,7 @@ use circus::config::settings::{Config, WatcherSettings};
 use circus::config::{self, Mistake};
 use files::{Files, MAIN, SECRET, environment};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+use std::rc::Rc;
 
 /// Of one mistake or warning: it is a line for people.
 const LINE_BYTES_MAX: usize = 2000;
@@ -72,7 +73,7 @@ fn settings(config: &Config, files: &Files, chance: usize) -> Vec<u8> {
         let watcher = &config.watchers[chance % (count + 1)];
         let differing = config::differences(watcher, watcher);
         assert!(differing.is_empty(), "{} differs from itself in {differing:?}", watcher.name);
-        told.extend(shown(watcher, files, chance));
+        told.extend(shown(watcher, &config.watchers, files, chance));
         // What cannot be made words of is a mistake, unless only the environment can tell.
         drop(program(watcher, 1, &environment()));
     }
@@ -80,7 +81,12 @@ fn settings(config: &Config, files: &Files, chance: usize) -> Vec<u8> {
 }
 
 /// The options as clients see them. To set one to what it is changes nothing.
-fn shown(watcher: &WatcherSettings, files: &Files, chance: usize) -> Vec<u8> {
+fn shown(
+    watcher: &WatcherSettings,
+    watchers: &Vec<Rc<WatcherSettings>>,
+    files: &Files,
+    chance: usize,
+) -> Vec<u8> {
     let mut told = Vec::new();
     for (number, (name, value)) in config::shown_options(watcher, "/srv").into_iter().enumerate() {
         json::push_string(&mut told, &name);
@@ -89,7 +95,7 @@ fn shown(watcher: &WatcherSettings, files: &Files, chance: usize) -> Vec<u8> {
             continue;
         }
         let option = [(name, value)];
-        match config::changed(watcher, &option, files) {
+        match config::changed(watcher, &option, files, watchers) {
             Ok((new, names)) => {
                 let differing = config::differences(watcher, &new);
                 let is_same = differing.is_empty() || is_made_absolute(&differing);

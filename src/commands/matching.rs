@@ -23,6 +23,10 @@ impl Matching {
     pub fn from_name(name: &str, pattern: &str) -> Result<Matching, Refusal> {
         match name {
             "simple" => Ok(Matching::Simple),
+            "glob" if pattern.len() > GLOB_BYTES_MAX => {
+                let reason = format!("a pattern has no more than {GLOB_BYTES_MAX} bytes");
+                Err(Refusal::new(Errno::Message, reason))
+            }
             "glob" => Ok(Matching::Glob),
             "regex" => regex(pattern).map(Matching::Regex),
             _ => {
@@ -73,6 +77,8 @@ fn regex(pattern: &str) -> Result<Regex, Refusal> {
 /// Of a regular expression that is ready for use. Its size times the length of a name is the time
 /// that a comparison takes.
 const BYTES_MAX: usize = 32 << 10;
+/// Of a shell pattern, likewise. No name of a watcher is longer than 255.
+const GLOB_BYTES_MAX: usize = 1000;
 
 #[cfg(test)]
 mod tests {

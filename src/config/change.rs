@@ -5,13 +5,14 @@
 //! that are replaced when a process starts.
 
 use crate::config::draft::Draft;
+use crate::config::ini::OPTIONS_MAX;
 use crate::config::later::is_wanted;
 use crate::config::options::{self, Row, Support, WATCHER};
-use crate::config::settings::{EnvironmentSettings, ResourceLimit, WatcherSettings};
+use crate::config::settings::{EnvironmentSettings, Hook, ResourceLimit, WatcherSettings};
 use crate::config::show::MASK;
 use crate::config::users::Users;
 use crate::config::watcher::check_family_name;
-use crate::config::{Source, hooks, kernel, program, python, words};
+use crate::config::{Source, Watchers, dependencies, hooks, kernel, program, python, words};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -25,21 +26,24 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// The settings with these options changed, and the names of the options, each once.
+/// The settings with these options changed, and the names of the options, each once. `watchers` are
+/// all that there are, this one too.
 pub fn changed(
     settings: &WatcherSettings,
     options: &[(Box<str>, Value)],
     source: &dyn Source,
+    watchers: &dyn Watchers,
 ) -> Result<(WatcherSettings, Vec<Box<str>>), Refused> {
     let mut changing = Changing::of(settings);
     let mut names: Vec<Box<str>> = Vec::new();
+    check_count(options)?;
     for (name, value) in options {
         changing.set(name, value)?;
         if !names.contains(name) {
             names.push(name.clone());
         }
     }
-    let settings = changing.finish(source)?;
+    let settings = changing.finish(source, watchers)?;
     if settings.singleton && settings.numprocesses > 1 {
         return Err(failed("Singleton watcher has a single process"));
     }
@@ -53,7 +57,9 @@ pub fn added(
     args: Option<&Value>,
     options: &[(Box<str>, Value)],
     source: &dyn Source,
+    watchers: &dyn Watchers,
 ) -> Result<WatcherSettings, Refused> {
+    check_count(options)?;
     if name.trim().is_empty() {
         return Err(wrong("'name' is empty; a watcher needs a name"));
     }
@@ -72,7 +78,7 @@ pub fn added(
     for (name, value) in options {
         changing.set(name, value)?;
     }
-    let settings = changing.finish(source)?;
+    let settings = changing.finish(source, watchers)?;
     if settings.singleton && settings.numprocesses > 1 {
         let number = settings.numprocesses;
         // Two blanks: clients compare it with what Circus says.
@@ -84,6 +90,7 @@ pub fn added(
 /// Settings while options are being set.
 struct Changing {
     draft: Draft,
+    hooks: Vec<Hook>,
     rlimits: Vec<ResourceLimit>,
     kept: Vec<(Box<str>, Box<str>)>,
     free: Vec<(Box<str>, Box<str>)>,
@@ -91,6 +98,7 @@ struct Changing {
     environment: Option<EnvironmentSettings>,
     command: bool,
     identity: bool,
+    dependencies: bool,
 }
 
 impl Changing {
@@ -101,6 +109,7 @@ impl Changing {
     fn new(draft: Draft) -> Changing {
         let settings = &draft.settings;
         Changing {
+            hooks: settings.hooks.to_vec(),
             rlimits: settings.rlimits.to_vec(),
             kept: settings.kept.to_vec(),
             free: settings.free.to_vec(),
@@ -108,6 +117,7 @@ impl Changing {
             environment: None,
             command: false,
             identity: false,
+            dependencies: false,
             draft,
         }
     }
@@ -120,7 +130,7 @@ impl Changing {
         }
         match key {
             "env" => self.variables(value)?,
-            "hooks" => return Err(refuse_hooks(value)),
+            "hooks" => self.all_hooks(value)?,
             "stdout_stream" | "stderr_stream" => return Err(refuse_stream(key, value)),
             // Circus takes it too, and it belongs to the flapping plugin.
             "retry_in" => drop(number(key, value)?),
@@ -161,15 +171,50 @@ impl Changing {
         if row.support == Support::Later && is_wanted(&text, row.default) {
             return Err(failed(format!("'{key}' is not supported yet")));
         }
+        if let Some(name) = key.strip_prefix("hooks.") {
+            return self.hook(key, name, &text);
+        }
         (row.parse)(&mut self.draft, &text).map_err(|reason| wrong(format!("'{key}' {reason}")))?;
         if row.is_kept() {
-            self.kept.retain(|(name, _)| **name != *key);
-            if !text.trim().is_empty() && text.trim() != row.default {
-                self.kept.push((key.into(), text.trim().into()));
-            }
+            self.keep(key, text.trim(), row.default);
         }
+        self.dependencies |= key == "depends_on";
         self.command |= COMMAND_OPTIONS.contains(&key);
         self.identity |= ["uid", "gid"].contains(&key);
+        Ok(())
+    }
+
+    fn keep(&mut self, key: &str, text: &str, default: &str) {
+        self.kept.retain(|(name, _)| **name != *key);
+        if !text.is_empty() && text != default {
+            self.kept.push((key.into(), text.into()));
+        }
+    }
+
+    /// All in one object, as Circus takes them too: texts as in a file, nothing for no hook. Those
+    /// that are not named stay.
+    fn all_hooks(&mut self, value: &Value) -> Result<(), Refused> {
+        let Value::Object(all) = value else {
+            return Err(wrong(format!("{} isn't a valid hook dict", python::repr(value))));
+        };
+        if all.keys().any(|name| hooks::check_name(name).is_err()) {
+            return Err(wrong(format!("Unknown hook {}", python::repr(value))));
+        }
+        for (name, value) in all {
+            let key = format!("hooks.{name}");
+            let text = scalar(&key, value)?;
+            self.hook(&key, name, &text)?;
+        }
+        Ok(())
+    }
+
+    fn hook(&mut self, key: &str, name: &str, text: &str) -> Result<(), Refused> {
+        self.hooks.retain(|hook| hook.name.name() != name);
+        if !text.trim().is_empty() {
+            let hook = hooks::parse(name, text);
+            self.hooks.push(hook.map_err(|reason| wrong(format!("'{key}' {reason}")))?);
+        }
+        self.keep(key, text.trim(), "");
         Ok(())
     }
 
@@ -207,8 +252,9 @@ impl Changing {
                 return Err(wrong(format!("'{name}' cannot be a variable of the environment")));
             }
             let name: Box<[u8]> = name.as_bytes().into();
-            let kept = old.set.iter().find(|(known, _)| value == MASK && *known == name);
-            let kept = kept.filter(|_| old.masked.contains(&name));
+            let is_kept = value == MASK && old.masked.binary_search(&name).is_ok();
+            let found = old.set.binary_search_by(|(known, _)| known.cmp(&name));
+            let kept = found.ok().filter(|_| is_kept).map(|index| &old.set[index]);
             if kept.is_some() {
                 masked.push(name.clone());
             }
@@ -225,6 +271,7 @@ impl Changing {
 
     /// An option of a plugin, or the user's own.
     fn free(&mut self, key: &str, value: &Value) -> Result<(), Refused> {
+        let is_full = self.free.len() >= OPTIONS_MAX;
         let known = self.free.iter_mut().find(|(name, _)| **name == *key);
         if known.is_none() && !key.starts_with("x_") && !key.starts_with("flapping.") {
             return Err(wrong(format!("unknown key '{key}'")));
@@ -232,16 +279,26 @@ impl Changing {
         let text = scalar(key, value)?;
         match known {
             Some((_, known)) => *known = text.into(),
+            None if is_full => {
+                return Err(failed(format!("a watcher has no more than {OPTIONS_MAX} options")));
+            }
             None => self.free.push((key.into(), text.into())),
         }
         Ok(())
     }
 
-    fn finish(mut self, source: &dyn Source) -> Result<WatcherSettings, Refused> {
-        let respawn = self.draft.respawn();
+    fn finish(
+        mut self,
+        source: &dyn Source,
+        watchers: &dyn Watchers,
+    ) -> Result<WatcherSettings, Refused> {
         let copy_env = self.draft.copy_env;
-        let mut settings = self.draft.settings;
-        settings.respawn = respawn;
+        let depends_on = std::mem::take(&mut self.draft.depends_on);
+        let mut settings = self.draft.into_settings();
+        if self.dependencies {
+            settings.depends_on = dependencies::resolved(&settings.name, &depends_on, watchers)
+                .map_err(|reason| wrong(format!("'depends_on' {reason}")))?;
+        }
         if self.command {
             check_command(&settings)?;
         }
@@ -262,12 +319,28 @@ impl Changing {
             settings.environment =
                 Rc::new(EnvironmentSettings { inherit: copy_env, ..environment });
         }
+        if self.kept.len() > OPTIONS_MAX {
+            return Err(failed(format!("a watcher has no more than {OPTIONS_MAX} options")));
+        }
+        let texts = self.kept.iter().chain(&self.free);
+        if texts.map(|(name, text)| name.len() + text.len()).sum::<usize>() > TEXT_BYTES_MAX {
+            return Err(failed("the options of a watcher together are longer than 1 MiB"));
+        }
+        self.hooks.sort_by_key(|hook| hook.name);
+        settings.hooks = self.hooks.into();
         self.rlimits.sort_by_key(|limit| limit.resource);
         settings.rlimits = self.rlimits.into();
         settings.kept = self.kept.into();
         settings.free = self.free.into();
         settings.masked = self.masked.into();
         Ok(settings)
+    }
+}
+
+fn check_count(options: &[(Box<str>, Value)]) -> Result<(), Refused> {
+    match options.len() > OPTIONS_MAX {
+        true => Err(wrong(format!("a request has no more than {OPTIONS_MAX} options"))),
+        false => Ok(()),
     }
 }
 
@@ -350,16 +423,6 @@ fn number(key: &str, value: &Value) -> Result<String, Refused> {
     }
 }
 
-fn refuse_hooks(value: &Value) -> Refused {
-    match value {
-        Value::Object(all) if all.keys().any(|name| hooks::check_name(name).is_err()) => {
-            wrong(format!("Unknown hook {}", python::repr(value)))
-        }
-        Value::Object(_) => failed("'hooks' is not supported yet"),
-        value => wrong(format!("{} isn't a valid hook dict", python::repr(value))),
-    }
-}
-
 fn refuse_stream(key: &str, value: &Value) -> Refused {
     match value {
         Value::Object(all) if !all.contains_key("class") => {
@@ -394,12 +457,17 @@ const FILE_OPTIONS: [&str; 6] =
 /// They make the words that are executed.
 const COMMAND_OPTIONS: [&str; 4] = ["args", "cmd", "shell", "shell_args"];
 const REASON_CHARACTERS_MAX: usize = 500;
+/// Of all options that are kept as texts. Requests are shorter; there may be many.
+const TEXT_BYTES_MAX: usize = 1 << 20;
 /// As long as a file's name.
 pub const NAME_BYTES_MAX: usize = 255;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::settings::{
+        CheckSettings, Gate, HookCommand, HookName, Liveness, Probe, Readiness,
+    };
     use crate::config::tests::{Files, load_files, load_text};
     use crate::config::{main_command, shown_options};
     use serde_json::json;
@@ -413,7 +481,14 @@ mod tests {
         let Value::Object(options) = options else { panic!("an object") };
         let options: Vec<(Box<str>, Value)> =
             options.into_iter().map(|(name, value)| (name.into(), value)).collect();
-        changed(settings, &options, &Files::new(&ACCOUNTS)).map(|(settings, _)| settings)
+        changed(settings, &options, &Files::new(&ACCOUNTS), &others()).map(|(settings, _)| settings)
+    }
+
+    /// Beside the one that is changed.
+    fn others() -> Vec<Rc<WatcherSettings>> {
+        let text = "[watcher:other]\ncmd = x\n[watcher:once]\ncmd = x\noneshot = True\n\
+             [watcher:behind]\ncmd = x\ndepends_on = web\n[watcher:web]\ncmd = x\n";
+        load_text(text, &[]).expect("loads").watchers
     }
 
     fn watcher(lines: &str) -> WatcherSettings {
@@ -443,7 +518,7 @@ mod tests {
             set(&old, json!({"cmd": "y", "numprocesses": 2, "priority": "3"})).expect("valid");
         assert_eq!((&*new.cmd, new.numprocesses, new.priority), ("y", 2, 3));
         let options = [("cmd".into(), json!("y")), ("cmd".into(), json!("z"))];
-        let (new, names) = changed(&old, &options, &Files::new(&[])).expect("valid");
+        let (new, names) = changed(&old, &options, &Files::new(&[]), &others()).expect("valid");
         assert_eq!((&*new.cmd, &names[..]), ("z", &["cmd".into()][..]));
     }
 
@@ -576,28 +651,124 @@ mod tests {
             json!({"use_sockets": true}),
             json!({"on_demand": 1}),
             json!({"stdout_stream.class": "FileStream"}),
-            json!({"hooks.before_start": "a.b"}),
-            json!({"depends_on": "other"}),
         ] {
             let refused = set(&old, options).expect_err("refused");
             assert!(!refused.is_message && refused.reason.ends_with("is not supported yet"));
         }
-        let new = set(&old, json!({"use_sockets": false, "ready": "started"})).expect("valid");
+        let new = set(&old, json!({"use_sockets": false, "idle_timeout": null})).expect("valid");
         assert_eq!(shown(&new, "use_sockets"), json!(false));
         assert!(set(&old, json!({"stdout_stream.nope": ""})).expect_err("refused").is_message);
         assert!(set(&old, json!({"hooks.nope": ""})).expect_err("refused").is_message);
     }
 
     #[test]
+    fn what_a_client_makes_a_watcher_depend_on_is_there_and_can_be_had() {
+        let old = watcher("");
+        let new = set(&old, json!({"depends_on": "other:started, once"})).expect("valid");
+        let all: Vec<_> = new.depends_on.iter().map(|one| (&*one.name, one.gate)).collect();
+        assert_eq!(all, [("other", Gate::Started), ("once", Gate::Completed)]);
+        assert_eq!(shown(&new, "depends_on"), json!("other:started, once"));
+        assert!(set(&new, json!({"depends_on": null})).expect("valid").depends_on.is_empty());
+        // What was taken once is not looked at again when something else is set.
+        assert_eq!(set(&new, json!({"priority": 2})).expect("valid").depends_on, new.depends_on);
+        for (text, expected) in [
+            ("web", "'depends_on' names the watcher itself"),
+            ("nobody", "'depends_on' there is no watcher `nobody`"),
+            ("other:completed", "'depends_on' waits for ever: watcher other is no oneshot"),
+            ("behind", "'depends_on' goes round in a circle: behind -> web -> behind"),
+        ] {
+            let refused = set(&old, json!({"depends_on": text})).expect_err("refused");
+            assert!(refused.is_message && refused.reason.starts_with(expected), "{refused:?}");
+        }
+        let files = Files::new(&[]);
+        let options = [("depends_on".into(), json!("web"))];
+        let new = added("n", "x", None, &options, &files, &others()).expect("valid");
+        assert_eq!((&*new.depends_on[0].name, new.depends_on[0].gate), ("web", Gate::Ready));
+    }
+
+    #[test]
+    fn hooks_are_set_one_by_one_or_all_together() {
+        let old = watcher("hooks.after_stop = a.b\n");
+        let new = set(&old, json!({"hooks": {"before_start": "/x y, True", "after_stop": null}}));
+        let new = new.expect("valid");
+        let run = HookCommand::Command("/x y".into());
+        assert_eq!(*new.hooks, [Hook { name: HookName::BeforeStart, run, ignore_failure: true }]);
+        assert_eq!(shown(&new, "hooks.before_start"), json!("/x y, True"));
+        assert_eq!(shown(&new, "hooks.after_stop"), Value::Null);
+        let new = set(&new, json!({"hooks.before_reap": "c.d", "hooks.before_start": ""}));
+        assert_eq!(new.expect("valid").hooks[0].run, HookCommand::Python("c.d".into()));
+        for (options, expected) in [
+            (json!({"hooks": 1}), "1 isn't a valid hook dict"),
+            (json!({"hooks": {"nope": "a.b"}}), "Unknown hook {'nope': 'a.b'}"),
+            (json!({"hooks.before_start": "'x"}), "'hooks.before_start' has an opening"),
+        ] {
+            let refused = set(&old, options).expect_err("refused");
+            assert!(refused.is_message && refused.reason.starts_with(expected), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_is_put_together_from_options_that_are_set_at_different_times() {
+        let early = set(&watcher(""), json!({"check_interval": 5, "check_retries": 1}));
+        let early = early.expect("valid");
+        assert_eq!((&early.check, shown(&early, "check_interval")), (&None, json!(5)));
+        let new = set(&early, json!({"check": "exec:true $(circus.wid)"})).expect("valid");
+        let expected = CheckSettings {
+            by: Liveness::Probe(Probe::Exec("true $(circus.wid)".into())),
+            interval_ms: 5000,
+            timeout_ms: 3000,
+            retries: 1,
+            start_period_ms: 0,
+        };
+        assert_eq!(new.check, Some(Box::new(expected.clone())));
+        let new = set(&new, json!({"check_timeout": 0.5})).expect("valid");
+        assert_eq!(new.check, Some(Box::new(CheckSettings { timeout_ms: 500, ..expected })));
+        assert!(set(&new, json!({"check": null})).expect("valid").check.is_none());
+        let refused = set(&new, json!({"check_interval": 0})).expect_err("refused");
+        assert!(refused.reason.contains("too short"), "{refused:?}");
+    }
+
+    #[test]
+    fn the_readiness_of_a_oneshot_is_its_completion() {
+        let old = watcher("ready = notify\n");
+        let once = set(&old, json!({"oneshot": "True"})).expect("valid");
+        assert_eq!((&once.ready, shown(&once, "ready")), (&Readiness::Started, json!("notify")));
+        let again = set(&once, json!({"oneshot": "False"})).expect("valid");
+        assert_eq!(again, old);
+    }
+
+    #[test]
+    fn a_client_cannot_make_a_watcher_grow_without_end() {
+        let old = watcher("");
+        let many = |from: usize| {
+            let names = (from..from + 600).map(|number| (format!("x_{number}"), json!(1)));
+            Value::Object(names.collect())
+        };
+        let some = set(&old, many(0)).expect("valid");
+        let refused = set(&some, many(600)).expect_err("refused");
+        assert!(refused.reason.contains("no more than 1000 options"), "{refused:?}");
+        let long = "x".repeat(TEXT_BYTES_MAX / 2);
+        let some = set(&old, json!({"x_a": long})).expect("valid");
+        let refused = set(&some, json!({"x_b": long})).expect_err("refused");
+        assert!(refused.reason.contains("longer than 1 MiB"), "{refused:?}");
+        let all: Vec<(Box<str>, Value)> =
+            (0..=OPTIONS_MAX).map(|_| ("priority".into(), json!(1))).collect();
+        assert!(changed(&old, &all, &Files::new(&[]), &others()).is_err());
+    }
+
+    #[test]
     fn a_new_watcher_is_as_one_in_a_file() {
         let files = Files::new(&ACCOUNTS);
         let options = [("numprocesses".into(), json!(2)), ("rlimit_nofile".into(), json!(512))];
-        let new = added("n", "x", Some(&json!(["y z"])), &options, &files).expect("valid");
+        let new =
+            added("n", "x", Some(&json!(["y z"])), &options, &files, &others()).expect("valid");
         let text = "[watcher:n]\ncmd = x\nargs = 'y z'\nnumprocesses = 2\nrlimit_nofile = 512\n";
         assert_eq!(new, *load_text(text, &[]).expect("loads").watchers[0]);
         let long = "n".repeat(NAME_BYTES_MAX + 1);
         for (name, cmd) in [("", "x"), (" ", "x"), ("a\nb", "x"), (&long, "x"), ("n", "")] {
-            assert!(added(name, cmd, None, &[], &files).expect_err("refused").is_message);
+            assert!(
+                added(name, cmd, None, &[], &files, &others()).expect_err("refused").is_message
+            );
         }
         let long = format!("[watcher:{long}]\ncmd = x\n");
         assert!(load_text(&long, &[]).expect_err("too long")[0].contains("longer than 255 bytes"));

@@ -20,6 +20,10 @@ pub fn differences(old: &WatcherSettings, new: &WatcherSettings) -> Vec<Box<str>
         let is_user = new.identity.as_ref().is_some_and(|identity| identity.uid.is_some());
         names.push(if is_user { "uid" } else { "gid" }.into());
     }
+    // One of them may have become a oneshot, of which the completion is waited for.
+    if old.depends_on != new.depends_on && !named(&names, &["depends_on"]) {
+        names.push("depends_on".into());
+    }
     if old.argv != new.argv && !named(&names, &["cmd"]) {
         names.push("cmd".into());
     }

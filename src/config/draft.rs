@@ -1,8 +1,9 @@
 //! A watcher while its section is being read: settings, and what is still to become settings.
 
-use crate::config::options::WATCHER;
+use crate::config::options::{self, WATCHER};
 use crate::config::settings::{
-    EnvironmentSettings, Limit, Readiness, Respawn, SuccessCode, WatcherSettings,
+    CheckSettings, EnvironmentSettings, Limit, Liveness, Readiness, Respawn, SuccessCode,
+    WatcherSettings,
 };
 use crate::signal::Signal;
 use std::rc::Rc;
@@ -36,6 +37,10 @@ pub struct Draft {
     pub depends_on: Box<str>,
     /// `stdin_socket`.
     pub stdin_socket: Box<str>,
+    /// `check`.
+    pub liveness: Option<Liveness>,
+    /// `check_…`, whether there is a check or not.
+    pub check: CheckSettings,
 }
 
 impl Default for Draft {
@@ -55,6 +60,14 @@ impl Default for Draft {
             respawn: None,
             depends_on: Box::default(),
             stdin_socket: Box::default(),
+            liveness: None,
+            check: CheckSettings {
+                by: Liveness::Watchdog,
+                interval_ms: 0,
+                timeout_ms: 0,
+                retries: 1,
+                start_period_ms: 0,
+            },
         }
     }
 }
@@ -74,13 +87,35 @@ impl Draft {
     /// The settings changed as if the file that they came from were read again.
     pub fn of(settings: &WatcherSettings) -> Draft {
         let written = settings.respawn != default_respawn(settings.oneshot);
-        Draft {
+        let mut draft = Draft {
             respawn: written.then_some(settings.respawn),
             copy_env: settings.environment.inherit,
             env_from_files: settings.environment.from_files,
             settings: settings.clone(),
+            check: Draft::with_defaults().check,
             ..Draft::default()
+        };
+        // Settings keep only what of these has an effect.
+        let hidden = settings.kept.iter();
+        for (name, text) in hidden.filter(|(name, _)| PARTIAL_OPTIONS.contains(&&**name)) {
+            if let Some(row) = options::find(&WATCHER, name) {
+                let result = (row.parse)(&mut draft, text);
+                debug_assert_eq!(result, Ok(()), "{name} was taken before");
+            }
         }
+        draft
+    }
+
+    /// The settings: what several options make together is put together.
+    pub fn into_settings(self) -> WatcherSettings {
+        let respawn = self.respawn();
+        let mut settings = self.settings;
+        settings.respawn = respawn;
+        settings.check = self.liveness.map(|by| Box::new(CheckSettings { by, ..self.check }));
+        if settings.oneshot {
+            settings.ready = Readiness::Started;
+        }
+        settings
     }
 
     /// What is started again.
@@ -88,6 +123,10 @@ impl Draft {
         self.respawn.unwrap_or(default_respawn(self.settings.oneshot))
     }
 }
+
+/// They count only together with others.
+const PARTIAL_OPTIONS: [&str; 6] =
+    ["check", "check_interval", "check_retries", "check_start_period", "check_timeout", "ready"];
 
 fn default_respawn(oneshot: bool) -> Respawn {
     if oneshot { Respawn::Never } else { Respawn::Always }
@@ -103,10 +142,6 @@ fn blank() -> WatcherSettings {
         shell_args: None,
         executable: None,
         working_dir: None,
-        depends_on: Box::default(),
-        ready: Readiness::Started,
-        ready_timeout_ms: 60_000,
-        check: None,
         identity: None,
         ignore_user_switch: false,
         environment: Rc::new(EnvironmentSettings {
@@ -115,6 +150,12 @@ fn blank() -> WatcherSettings {
         }),
         numprocesses: 1,
         warmup_delay_ms: 0,
+        depends_on: Box::default(),
+        ready: Readiness::Started,
+        ready_timeout_ms: 0,
+        check: None,
+        hooks: Box::default(),
+        hook_timeout_ms: 0,
         autostart: true,
         singleton: false,
         priority: 0,

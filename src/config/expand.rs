@@ -3,6 +3,7 @@
 //! never looked at again, so a `$` in it stays as it is.
 
 use crate::config::Source;
+use crate::config::mistake::shortened;
 use crate::config::spelling;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -53,13 +54,14 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
 #[derive(Debug, Default)]
 pub struct Layer {
     outer: Option<Rc<Layer>>,
-    by_folded: BTreeMap<Vec<u8>, Vec<Known>>,
+    by_name: BTreeMap<Box<[u8]>, Known>,
+    /// By name in lower case: the name that was set last.
+    by_folded: BTreeMap<Box<[u8]>, Box<[u8]>>,
 }
 
 /// The value of a variable.
 #[derive(Debug)]
 pub struct Known {
-    name: Box<[u8]>,
     /// Byte-exact.
     pub value: Box<[u8]>,
     /// It comes from a file and is not to be shown.
@@ -69,29 +71,26 @@ pub struct Known {
 impl Layer {
     /// A layer on top of another.
     pub fn over(outer: Rc<Layer>) -> Layer {
-        Layer { outer: Some(outer), by_folded: BTreeMap::new() }
+        Layer { outer: Some(outer), ..Layer::default() }
     }
 
     /// Sets a variable; later ones win.
     pub fn set(&mut self, name: &[u8], value: &[u8], secret: bool) {
-        let known = self.by_folded.entry(name.to_ascii_lowercase()).or_default();
-        known.retain(|other| &*other.name != name);
-        known.push(Known { name: name.into(), value: value.into(), secret });
+        self.by_folded.insert(name.to_ascii_lowercase().into(), name.into());
+        self.by_name.insert(name.into(), Known { value: value.into(), secret });
     }
 
     /// The variable of exactly this name.
     pub fn exact(&self, name: &[u8]) -> Option<&Known> {
-        let folded = name.to_ascii_lowercase();
-        self.layers().find_map(|layer| {
-            layer.by_folded.get(&folded)?.iter().find(|known| &*known.name == name)
-        })
+        self.layers().find_map(|layer| layer.by_name.get(name))
     }
 
     /// The variable of this name, else of this name in another case.
     pub fn find(&self, name: &[u8]) -> Option<&Known> {
-        let folded = name.to_ascii_lowercase();
-        self.exact(name)
-            .or_else(|| self.layers().find_map(|layer| layer.by_folded.get(&folded)?.last()))
+        self.exact(name).or_else(|| {
+            let folded = name.to_ascii_lowercase();
+            self.layers().find_map(|layer| layer.by_name.get(layer.by_folded.get(&*folded)?))
+        })
     }
 
     fn layers(&self) -> impl Iterator<Item = &Layer> {
@@ -99,8 +98,8 @@ impl Layer {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        let known = self.layers().flat_map(|layer| layer.by_folded.values().flatten());
-        known.filter_map(|known| std::str::from_utf8(&known.name).ok())
+        let names = self.layers().flat_map(|layer| layer.by_name.keys());
+        names.filter_map(|name| std::str::from_utf8(name).ok())
     }
 }
 
@@ -133,7 +132,7 @@ impl Scope<'_> {
         let mut expanded = Expanded::default();
         let mut mistakes = Vec::new();
         self.append(text, DEPTH_MAX, &mut expanded, &mut mistakes);
-        if expanded.bytes.len() > VALUE_BYTES_MAX {
+        if expanded.is_too_long() {
             mistakes.push("is longer than 1 MiB with its variables replaced".to_owned());
         }
         if mistakes.is_empty() { Ok(expanded) } else { Err(mistakes) }
@@ -149,6 +148,10 @@ impl Scope<'_> {
 
     fn append(&self, text: &str, depth: u32, out: &mut Expanded, mistakes: &mut Vec<String>) {
         for piece in pieces(text) {
+            // What is too much already must not become ever more.
+            if out.is_too_long() || mistakes.len() >= VALUE_MISTAKES_MAX {
+                return;
+            }
             let result = match piece {
                 Piece::Text(text) if self.dollar_names => {
                     self.append_dollar_names(text, out);
@@ -191,7 +194,8 @@ impl Scope<'_> {
             }
             None if crate::config::program::is_spawn_variable(&name.to_ascii_lowercase()) => {
                 return Err(format!(
-                    "`{written}` is known only when a process starts; it can be used in cmd, args and shell_args"
+                    "`{}` is known only when a process starts; it can be used in cmd, args, shell_args, hooks and after exec:",
+                    shortened(written)
                 ));
             }
             Some(_) | None => {}
@@ -199,7 +203,8 @@ impl Scope<'_> {
         let names = crate::config::program::spawn_variables();
         let known = names.chain(["env.", "file.", "sockets."]);
         Err(format!(
-            "`{written}` is no variable{}",
+            "`{}` is no variable{}",
+            shortened(written),
             match spelling::closest(name, known) {
                 Some(near) => format!("; did you mean `$(circus.{near})`?"),
                 None => "; write `$(circus.env.NAME)` for a variable of the environment".to_owned(),
@@ -213,6 +218,7 @@ impl Scope<'_> {
             None => (rest, None),
         };
         if name.is_empty() || !name.bytes().all(is_name_byte) {
+            let name = shortened(name);
             return Err(format!("`{name}` is no name of a variable; write `$(circus.env.NAME)`"));
         }
         match (self.variables.find(name.as_bytes()), default) {
@@ -226,12 +232,11 @@ impl Scope<'_> {
                 }
             }
             (None, None) => {
+                let near = spelling::closest(name, self.variables.names());
+                let question = near.map(|near| format!("; did you mean {near}?"));
+                let (name, question) = (shortened(name), question.unwrap_or_default());
                 return Err(format!(
-                    "variable {name} is not set{}; set it, or write `$(circus.env.{name}:-default)`",
-                    match spelling::closest(name, self.variables.names()) {
-                        Some(near) => format!("; did you mean {near}?"),
-                        None => String::new(),
-                    }
+                    "variable {name} is not set{question}; set it, or write `$(circus.env.{name}:-default)`"
                 ));
             }
         }
@@ -245,7 +250,8 @@ impl Scope<'_> {
         if let Some(first) = mistakes.into_iter().next() {
             return Err(first);
         }
-        let shown = if inner.bytes == path.as_bytes() { path } else { "the file" };
+        let is_plain = inner.bytes == path.as_bytes();
+        let shown = if is_plain { shortened(path) } else { "the file".to_owned() };
         let path = String::from_utf8(inner.bytes).map_err(|_| "names a file that is not UTF-8")?;
         let content = content_of(self.source, &joined(self.directory, &path))
             .map_err(|reason| format!("cannot read {shown}: {reason}"))?;
@@ -257,7 +263,7 @@ impl Scope<'_> {
     /// `$NAME` in upper case, as Circus has it; unset is empty.
     fn append_dollar_names(&self, text: &str, out: &mut Expanded) {
         let mut rest = text;
-        while let Some(dollar) = rest.find('$') {
+        while let Some(dollar) = rest.find('$').filter(|_| !out.is_too_long()) {
             out.bytes.extend_from_slice(&rest.as_bytes()[..dollar]);
             let after = &rest[dollar + 1..];
             let is_name = |byte: u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
@@ -280,6 +286,10 @@ impl Expanded {
     fn append(&mut self, known: &Known) {
         self.bytes.extend_from_slice(&known.value);
         self.secret |= known.secret;
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.bytes.len() > VALUE_BYTES_MAX
     }
 }
 
@@ -352,7 +362,10 @@ fn is_spawn_shaped(name: &str) -> bool {
 /// Length of `$(circus.`.
 const OPENING_BYTES: usize = 9;
 const DEPTH_MAX: u32 = 8;
-const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Of a value with its variables replaced.
+pub const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Whoever has to mend so many knows where to look.
+const VALUE_MISTAKES_MAX: usize = 20;
 
 #[cfg(test)]
 mod tests {

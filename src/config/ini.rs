@@ -4,7 +4,7 @@
 //! No ini crate: the ones there are know other line rules and forget positions. Working round both
 //! takes a pass with these rules and line numbers first, and that pass is already the whole parser.
 
-use crate::config::mistake::{Mistakes, Position, shortened};
+use crate::config::mistake::{Mistakes, Position, Warnings, shortened};
 use std::collections::BTreeMap;
 
 /// What all files say together. Later files never override earlier ones.
@@ -13,7 +13,7 @@ pub struct Document {
     /// Sections in the order in which they first appeared, each header once.
     pub sections: Vec<Section>,
     /// Lines that will surprise.
-    pub warnings: Vec<String>,
+    pub warnings: Warnings,
     by_header: BTreeMap<Box<str>, usize>,
 }
 
@@ -27,6 +27,7 @@ pub struct Section {
     /// Keys in the order of the files, each once.
     pub entries: Vec<Entry>,
     by_key: BTreeMap<Box<str>, usize>,
+    is_full: bool,
 }
 
 /// A key and its value.
@@ -95,10 +96,8 @@ impl Document {
             return;
         }
         if text.starts_with('[') && text.ends_with(']') {
-            self.warnings.push(format!(
-                "{}:{}: {}: this indented line continues the value, it opens no section; remove the blanks before it",
-                at.file, at.line, entry.key
-            ));
+            let text = "this indented line continues the value, it opens no section; remove the blanks before it";
+            self.warnings.add(at, &entry.key, text);
         }
         entry.value.push('\n');
         entry.value.push_str(text);
@@ -114,6 +113,7 @@ impl Document {
             at: at.clone(),
             entries: Vec::new(),
             by_key: BTreeMap::new(),
+            is_full: false,
         });
         self.sections.len() - 1
     }
@@ -138,6 +138,14 @@ impl Document {
             open.value = Value::Ignored;
             return;
         }
+        if section.entries.len() == OPTIONS_MAX && !section.is_environment() {
+            let text = format!("is more than {OPTIONS_MAX} options in one section; remove some");
+            if !std::mem::replace(&mut section.is_full, true) {
+                mistakes.add(at, key, text);
+            }
+            open.value = Value::Ignored;
+            return;
+        }
         open.value = Value::At(section.entries.len());
         section.by_key.insert(key.into(), section.entries.len());
         section.entries.push(Entry { key: key.into(), value: value_of(value), at: at.clone() });
@@ -148,6 +156,11 @@ impl Section {
     /// The entry of a key.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.by_key.get(key).map(|index| &self.entries[*index])
+    }
+
+    /// Its keys are variables.
+    fn is_environment(&self) -> bool {
+        &*self.header == "env" || self.header.starts_with("env:")
     }
 }
 
@@ -221,6 +234,8 @@ fn value_of(text: &str) -> String {
 const FILE_BYTES_MAX: usize = 1 << 20;
 const LINE_BYTES_MAX: usize = 64 << 10;
 const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Of a section, and all that one can give a watcher.
+pub const OPTIONS_MAX: usize = 1000;
 
 #[cfg(test)]
 mod tests {

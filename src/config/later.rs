@@ -1,5 +1,6 @@
 //! What the files ask for that this version does not do yet, said in as few words as possible.
 
+use crate::config::mistake::shortened;
 use crate::config::value::flag;
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ impl Later {
 
     /// A whole section.
     pub fn section(&mut self, header: &str) {
-        self.sections.push(format!("[{header}]"));
+        self.sections.push(format!("[{}]", shortened(header)));
     }
 
     /// Options of a watcher.

@@ -4,7 +4,7 @@ use crate::config::environment::{Assigned, Environments};
 use crate::config::expand::{Layer, Scope, joined};
 use crate::config::ini::{Document, Entry, Section};
 use crate::config::later::Later;
-use crate::config::mistake::{Mistake, Mistakes, Position, shortened};
+use crate::config::mistake::{Mistake, Mistakes, Position, Warnings, shortened};
 use crate::config::options::{self, PLUGIN, Row, SOCKET, WATCHER};
 use crate::config::settings::{CircusSettings, Config, Variable};
 use crate::config::users::Users;
@@ -25,7 +25,8 @@ pub fn load(
         inherited.set(name, value, false);
     }
     let inherited = Rc::new(inherited);
-    let document = document(path, source, &inherited, &mut mistakes);
+    let mut document = document(path, source, &inherited, &mut mistakes);
+    let warnings = std::mem::take(&mut document.warnings);
     let general = general(&document, source, &inherited, &mut mistakes);
     let mut layer = Layer::over(inherited.clone());
     for variable in &general {
@@ -34,7 +35,7 @@ pub fn load(
     let mut reading = Reading {
         source,
         mistakes,
-        warnings: document.warnings.clone(),
+        warnings,
         later: Later::default(),
         general: Rc::new(layer),
         environments: Environments::new(source, inherited.clone(), environment, general),
@@ -52,7 +53,7 @@ pub struct Reading<'a> {
     /// What is wrong.
     pub mistakes: Mistakes,
     /// What will surprise.
-    pub warnings: Vec<String>,
+    pub warnings: Warnings,
     /// What is not done yet.
     pub later: Later,
     /// circusd's environment and `[env]`.
@@ -75,6 +76,9 @@ pub struct Value {
 impl Mistakes {
     /// The value of an entry; `None` if a variable is wrong.
     pub fn expanded(&mut self, scope: &Scope<'_>, entry: &Entry) -> Option<Value> {
+        if self.is_full() {
+            return None;
+        }
         let expanded = match scope.expand(&entry.value) {
             Ok(expanded) => expanded,
             Err(reasons) => {
@@ -82,6 +86,10 @@ impl Mistakes {
                 return None;
             }
         };
+        let more = expanded.bytes.len().saturating_sub(entry.value.len());
+        if !self.has_room(&entry.at, &entry.key, more) {
+            return None;
+        }
         match String::from_utf8(expanded.bytes) {
             Ok(text) => Some(Value { text, secret: expanded.secret }),
             Err(_) => {
@@ -110,6 +118,7 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
         Err(reason) => mistakes.add(&Position::file(path), "", format!("cannot be read: {reason}")),
     }
     let mut seen = BTreeSet::from([path.to_owned()]);
+    let mut patterns = BTreeSet::new();
     for (option, suffix) in [("include", ""), ("include_dir", "/*.ini")] {
         let circus = document.section("circus");
         let Some(entry) = circus.and_then(|section| section.get(option)) else {
@@ -128,10 +137,17 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
         };
         for item in value.text.split_whitespace() {
             let wanted = format!("{}{suffix}", joined(at.directory(), item.trim_end_matches('/')));
+            if !patterns.insert(wanted.clone()) {
+                continue;
+            }
+            if patterns.len() > INCLUDED_FILES_MAX {
+                mistakes.add(&at, option, format!("names more than {INCLUDED_FILES_MAX} files"));
+                return document;
+            }
             let paths = source.glob(&wanted);
             if paths.is_empty() {
-                let text = format!("{}:{}: {option}: `{item}` leads to no file", at.file, at.line);
-                document.warnings.push(text);
+                let text = format!("`{}` leads to no file", shortened(item));
+                document.warnings.add(&at, option, &text);
             }
             for path in paths {
                 if !seen.insert(path.clone()) {
@@ -148,6 +164,7 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
                 match source.read(&path) {
                     Ok(content) => document.add(&path, &content, mistakes),
                     Err(reason) => {
+                        let path = shortened(&path);
                         mistakes.add(&at, option, format!("cannot read {path}: {reason}"))
                     }
                 }
@@ -191,7 +208,19 @@ fn assigned(
             dollar_names: true,
             at_spawn: None,
         };
+        if mistakes.is_full() {
+            break;
+        }
         match scope.expand(&entry.value) {
+            Ok(expanded)
+                if !mistakes.has_room(
+                    &entry.at,
+                    &entry.key,
+                    expanded.bytes.len().saturating_sub(entry.value.len()),
+                ) =>
+            {
+                break;
+            }
             Ok(expanded) => assigned.push(Assigned {
                 name: entry.key.as_bytes().into(),
                 value: expanded.bytes.into(),
@@ -236,9 +265,16 @@ impl<'a> Reading<'a> {
         key.split_once('.').is_some_and(|(prefix, _)| self.free_prefixes.contains(prefix))
     }
 
+    /// Nothing that is still to be read would change what is told.
+    pub fn is_over(&mut self) -> bool {
+        self.mistakes.is_full()
+            || self.mistakes.is_out_of_room()
+            || self.environments.is_exhausted()
+    }
+
     /// Notes something that will surprise.
     pub fn warn(&mut self, entry: &Entry, text: &str) {
-        self.warnings.push(format!("{}:{}: {}: {text}", entry.at.file, entry.at.line, entry.key));
+        self.warnings.add(&entry.at, &entry.key, text);
     }
 
     fn document(&mut self, document: &'a Document, inherited: &Rc<Layer>) -> Config {
@@ -260,12 +296,15 @@ impl<'a> Reading<'a> {
             circus,
             watchers,
             unsupported: std::mem::take(&mut self.later).into_words(),
-            warnings: std::mem::take(&mut self.warnings),
+            warnings: std::mem::take(&mut self.warnings).into_lines(),
         }
     }
 
     /// Notes what a header brings: variables, a plugin's name, or a mistake.
     fn header(&mut self, section: &'a Section, inherited: &Layer) {
+        if self.mistakes.is_full() {
+            return;
+        }
         let header = &*section.header;
         if ["circus", "env", "DEFAULT"].contains(&header)
             || header.starts_with(['x', 'X']) && header[1..].starts_with(['_', '-'])
@@ -280,7 +319,9 @@ impl<'a> Reading<'a> {
             Some(("env", patterns)) => {
                 if self.is_enabled(section) {
                     let variables = assigned(section, self.source, inherited, &mut self.mistakes);
-                    self.environments.add(patterns, variables);
+                    if let Err(reason) = self.environments.add(patterns, variables) {
+                        self.mistakes.add(&section.at, &format!("[{header}]"), reason);
+                    }
                 }
             }
             Some(_) | None => {
@@ -302,6 +343,9 @@ impl<'a> Reading<'a> {
     /// `[DEFAULT]` gives only what some kind of section knows, else it would hide a typing error.
     fn check_defaults(&mut self, defaults: &[&Entry]) {
         for entry in defaults {
+            if self.mistakes.is_full() {
+                return;
+            }
             let key = &*entry.key;
             let known = options::find(&WATCHER, key).is_some()
                 || options::find(&SOCKET, key).is_some()

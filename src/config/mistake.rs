@@ -60,13 +60,14 @@ impl Position {
 pub struct Mistakes {
     found: Vec<Mistake>,
     left_out: bool,
+    /// What variables and `[DEFAULT]` have added to what is written.
+    added_bytes: usize,
 }
 
 impl Mistakes {
     /// Notes one.
     pub fn add(&mut self, at: &Position, option: &str, text: impl Into<String>) {
         if self.is_full() {
-            self.left_out = true;
             return;
         }
         self.found.push(Mistake {
@@ -77,9 +78,28 @@ impl Mistakes {
         });
     }
 
-    /// More would be left out: no need to look for a suggestion.
-    pub fn is_full(&self) -> bool {
-        self.found.len() >= MISTAKES_MAX
+    /// More would be left out, so there is no need to look for them.
+    pub fn is_full(&mut self) -> bool {
+        self.left_out |= self.found.len() >= MISTAKES_MAX;
+        self.left_out
+    }
+
+    /// What variables and `[DEFAULT]` may add is used up; the mistake was noted.
+    pub fn is_out_of_room(&self) -> bool {
+        self.added_bytes > ADDED_BYTES_MAX
+    }
+
+    /// Something that takes so many bytes more than are written for it can be had. A short text may
+    /// ask for a lot: a long value once more for each of many watchers.
+    pub fn has_room(&mut self, at: &Position, option: &str, bytes: usize) -> bool {
+        let had_room = !self.is_out_of_room();
+        self.added_bytes = self.added_bytes.saturating_add(bytes);
+        let has_room = !self.is_out_of_room();
+        if had_room && !has_room {
+            let text = "is where variables, [DEFAULT] and depends_on have made more than 32 MiB of these files; use them less";
+            self.add(at, option, text);
+        }
+        has_room
     }
 
     /// Nothing was found.
@@ -97,8 +117,35 @@ impl Mistakes {
                 file: last,
                 line: 0,
                 option: String::new(),
-                text: format!("more than {MISTAKES_MAX} mistakes; the others are not shown"),
+                text: format!("maybe more than {MISTAKES_MAX} mistakes; the others are not shown"),
             });
+        }
+        self.found
+    }
+}
+
+/// What will surprise: `file:line: option: sentence`, as many of them as there may be mistakes.
+#[derive(Debug, Default)]
+pub struct Warnings {
+    found: Vec<String>,
+    left_out: bool,
+}
+
+impl Warnings {
+    /// Notes one.
+    pub fn add(&mut self, at: &Position, option: &str, text: &str) {
+        if self.found.len() >= MISTAKES_MAX {
+            self.left_out = true;
+            return;
+        }
+        let option = shortened(option);
+        self.found.push(format!("{}:{}: {option}: {text}", at.file, at.line));
+    }
+
+    /// All of them.
+    pub fn into_lines(mut self) -> Vec<String> {
+        if self.left_out {
+            self.found.push(format!("more than {MISTAKES_MAX} warnings; the others are not shown"));
         }
         self.found
     }
@@ -113,6 +160,7 @@ pub fn shortened(text: &str) -> String {
 }
 
 const MISTAKES_MAX: usize = 1000;
+const ADDED_BYTES_MAX: usize = 32 << 20;
 const SHOWN_MAX: usize = 80;
 
 #[cfg(test)]

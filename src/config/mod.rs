@@ -5,6 +5,7 @@
 //! `program` goes from the settings of a watcher to what is executed. Nothing here does any I/O:
 //! files come from a `Source`.
 
+pub mod dependencies;
 pub mod endpoint;
 pub mod options;
 pub mod program;
@@ -15,7 +16,6 @@ pub mod words;
 
 mod change;
 mod circus;
-mod dependencies;
 mod difference;
 mod draft;
 mod env_file;
@@ -41,6 +41,22 @@ pub use load::load;
 pub use mistake::Mistake;
 pub use show::{Shown, shown_circus, shown_options};
 pub use watcher::main_command;
+
+use settings::WatcherSettings;
+use std::rc::Rc;
+
+/// The watchers that there are, for options that name others.
+pub trait Watchers {
+    /// The one of this name, by the rules of whoever asks for case.
+    fn watcher(&self, name: &str) -> Option<&WatcherSettings>;
+}
+
+/// Those of a configuration, by exactly their names.
+impl Watchers for Vec<Rc<WatcherSettings>> {
+    fn watcher(&self, name: &str) -> Option<&WatcherSettings> {
+        self.iter().find(|watcher| *watcher.name == *name).map(|watcher| &**watcher)
+    }
+}
 
 /// Where files come from: the library does no I/O itself.
 pub trait Source {

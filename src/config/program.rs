@@ -1,10 +1,11 @@
 //! What to execute for one process of a watcher: words, files to try, environment, directory.
 //! Pure: nothing is looked up, so a missing file is found out by the one who executes.
 
-use crate::config::expand::{Piece, pieces};
+use crate::config::expand::{Piece, VALUE_BYTES_MAX, pieces};
 use crate::config::options::{self, WATCHER};
 use crate::config::settings::{Variable, WatcherSettings};
 use crate::config::{kernel, python, words};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// What to execute.
@@ -99,11 +100,13 @@ fn argv(
     wid: u32,
     environment: &Environment<'_>,
 ) -> Result<Vec<Vec<u8>>, String> {
-    let expanded = |text: &str| expand(text, settings, wid, environment);
+    let expanded = |option: &str, text: &str| {
+        expand(text, settings, wid, environment).map_err(|reason| format!("{option} {reason}"))
+    };
     let split = |option: &str, text: &[u8]| {
         words::split(text).map_err(|reason| format!("{option} {reason}"))
     };
-    let (cmd, args) = (expanded(&settings.cmd), expanded(&settings.args));
+    let (cmd, args) = (expanded("cmd", &settings.cmd)?, expanded("args", &settings.args)?);
     if !settings.shell {
         let mut argv = split("cmd", &cmd)?;
         argv.extend(split("args", &args)?);
@@ -119,7 +122,7 @@ fn argv(
     }
     let mut argv = vec![b"/bin/sh".to_vec(), b"-c".to_vec(), script];
     if let Some(more) = &settings.shell_args {
-        argv.extend(split("shell_args", &expanded(more))?);
+        argv.extend(split("shell_args", &expanded("shell_args", more)?)?);
     }
     Ok(argv)
 }
@@ -130,32 +133,37 @@ fn expand(
     settings: &WatcherSettings,
     wid: u32,
     environment: &Environment<'_>,
-) -> Vec<u8> {
+) -> Result<Vec<u8>, String> {
     let mut out = Vec::with_capacity(text.len());
+    let folded = Folded { environment, names: OnceCell::new() };
     for piece in pieces(text) {
+        // The kernel takes no words as long as this.
+        if out.len() > VALUE_BYTES_MAX {
+            return Err("is longer than 1 MiB with its variables replaced".to_owned());
+        }
         match piece {
             Piece::Text(text) | Piece::Unclosed(text) => out.extend_from_slice(text.as_bytes()),
-            Piece::Variable { written, name } => match value(name, settings, wid, environment) {
+            Piece::Variable { written, name } => match value(name, settings, wid, &folded) {
                 Some(value) => out.extend(value),
                 None => out.extend_from_slice(written.as_bytes()),
             },
         }
     }
-    out
+    Ok(out)
 }
 
 fn value(
     name: &str,
     settings: &WatcherSettings,
     wid: u32,
-    environment: &Environment<'_>,
+    environment: &Folded<'_>,
 ) -> Option<Vec<u8>> {
     let folded = name.to_ascii_lowercase();
     if folded == "wid" {
         return Some(wid.to_string().into_bytes());
     }
     if folded.starts_with("env.") {
-        return variable(&name.as_bytes()[4..], environment).map(<[u8]>::to_vec);
+        return environment.variable(&name.as_bytes()[4..]).map(<[u8]>::to_vec);
     }
     if let Some(resource) = folded.strip_prefix("rlimits.") {
         let number = kernel::resource(resource)?;
@@ -171,13 +179,26 @@ fn value(
     Some(python::text(&value).into_bytes())
 }
 
-/// The variable of exactly this name, else of this name in another case, as Circus has it.
-fn variable<'a>(name: &[u8], environment: &Environment<'a>) -> Option<&'a [u8]> {
-    let folded = || {
-        let mut all = environment.iter();
-        all.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    };
-    environment.get(name).or_else(folded).copied()
+/// The environment by names in lower case too, which are put together when one is asked for.
+struct Folded<'a> {
+    environment: &'a Environment<'a>,
+    names: OnceCell<BTreeMap<Vec<u8>, &'a [u8]>>,
+}
+
+impl<'a> Folded<'a> {
+    /// The variable of exactly this name, else of this name in another case, as Circus has it.
+    fn variable(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let environment = self.environment;
+        let folded = || {
+            // The first of several wins.
+            let all = environment.iter().rev();
+            all.map(|(name, value)| (name.to_ascii_lowercase(), *value)).collect()
+        };
+        environment
+            .get(name)
+            .or_else(|| self.names.get_or_init(folded).get(&name.to_ascii_lowercase()))
+            .copied()
+    }
 }
 
 /// An empty element of `PATH` is the current directory, as in execvp(3).

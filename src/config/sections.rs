@@ -3,10 +3,10 @@
 use crate::config::draft::Draft;
 use crate::config::ini::{Document, Entry, Section};
 use crate::config::load::Reading;
-use crate::config::mistake::Position;
+use crate::config::mistake::{Position, shortened};
 use crate::config::options::{self, PLUGIN, SOCKET, WATCHER};
-use crate::config::settings::WatcherSettings;
-use crate::config::watcher::{self, Named, Read};
+use crate::config::settings::{Dependency, WatcherSettings};
+use crate::config::watcher::{self, ENTRY_BYTES, Named, Read};
 use crate::config::{dependencies, spelling};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -15,10 +15,14 @@ impl<'a> Reading<'a> {
     /// Checks the sockets. Returns their names, those of switched off ones too.
     pub fn sockets(&mut self, document: &Document, defaults: &[&Entry]) -> BTreeSet<String> {
         let mut names: BTreeMap<String, &Position> = BTreeMap::new();
+        let defaults = known(defaults, |key| options::find(&SOCKET, key).is_some());
         for section in &document.sections {
             let Some(name) = section.header.strip_prefix("socket:") else {
                 continue;
             };
+            if !self.is_one_more(section, names.len(), SOCKETS_MAX) {
+                break;
+            }
             let name = name.to_lowercase();
             let header = format!("[{}]", section.header);
             if name.trim().is_empty() {
@@ -31,9 +35,7 @@ impl<'a> Reading<'a> {
             if !self.is_enabled(section) {
                 continue;
             }
-            for entry in
-                with_defaults(section, defaults, |key| options::find(&SOCKET, key).is_some())
-            {
+            for entry in self.with_defaults(section, &defaults) {
                 self.row(&SOCKET, "[socket:NAME]", entry, &mut ());
             }
             self.later.section(&section.header);
@@ -43,15 +45,20 @@ impl<'a> Reading<'a> {
 
     /// Checks what circusd itself knows of plugins.
     pub fn plugins(&mut self, document: &Document, defaults: &[&Entry]) {
+        let defaults = known(defaults, |key| {
+            options::find(&PLUGIN, key).is_some() || options::find(&WATCHER, key).is_some()
+        });
+        let mut count = 0;
         for section in &document.sections {
             if !section.header.starts_with("plugin:") || !self.is_enabled(section) {
                 continue;
             }
-            let known = |key: &str| {
-                options::find(&PLUGIN, key).is_some() || options::find(&WATCHER, key).is_some()
-            };
+            if !self.is_one_more(section, count, PLUGINS_MAX) {
+                break;
+            }
+            count += 1;
             let mut class = String::new();
-            for entry in with_defaults(section, defaults, known) {
+            for entry in self.with_defaults(section, &defaults) {
                 if options::find(&PLUGIN, &entry.key).is_none() {
                     self.expanded(entry);
                 } else if let Some((row, value)) =
@@ -63,8 +70,8 @@ impl<'a> Reading<'a> {
             }
             if class.trim().is_empty() {
                 let at = section.get("use").map_or(&section.at, |entry| &entry.at);
-                let text =
-                    format!("is missing in [{}]; write `use = module.Class`", section.header);
+                let header = shortened(&section.header);
+                let text = format!("is missing in [{header}]; write `use = module.Class`");
                 self.mistakes.add(at, "use", text);
             }
             self.later.section(&section.header);
@@ -78,8 +85,7 @@ impl<'a> Reading<'a> {
         defaults: &[&Entry],
         sockets: &BTreeSet<String>,
     ) -> Vec<Rc<WatcherSettings>> {
-        let known = |entry: &&Entry| options::find(&WATCHER, &entry.key).is_some();
-        let defaults: Vec<&Entry> = defaults.iter().copied().filter(known).collect();
+        let defaults = known(defaults, |key| options::find(&WATCHER, key).is_some());
         let template = Draft::with_defaults();
         let mut watchers = Vec::new();
         let mut left_out = BTreeSet::new();
@@ -87,9 +93,7 @@ impl<'a> Reading<'a> {
             let Some(name) = section.header.strip_prefix("watcher:") else {
                 continue;
             };
-            if watchers.len() == WATCHERS_MAX {
-                let text = format!("there are more than {WATCHERS_MAX} watchers");
-                self.mistakes.add(&section.at, "", text);
+            if !self.is_one_more(section, watchers.len(), WATCHERS_MAX) {
                 break;
             }
             match watcher::read(self, section, &defaults, &template) {
@@ -101,7 +105,7 @@ impl<'a> Reading<'a> {
         }
         watchers.sort_by(|a, b| a.settings.name.cmp(&b.settings.name));
         self.check_names(&watchers);
-        self.check_dependencies(&watchers, &left_out);
+        self.resolve_dependencies(&mut watchers, &left_out);
         self.check_stdin_sockets(&watchers, sockets);
         let settings = watchers.into_iter().map(|read| Rc::new(read.settings));
         let mut settings: Vec<Rc<WatcherSettings>> = settings.collect();
@@ -130,36 +134,99 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn check_dependencies(&mut self, watchers: &[Read], left_out: &BTreeSet<&str>) {
-        let places: BTreeMap<&str, &Read> =
-            watchers.iter().map(|read| (&*read.settings.name, read)).collect();
-        let is_known = |name: &str| places.contains_key(name) || left_out.contains(name);
-        let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for read in watchers {
+    /// What they depend on is known, and can ever be had.
+    fn resolve_dependencies(&mut self, watchers: &mut [Read], left_out: &BTreeSet<&str>) {
+        let oneshots: BTreeMap<Box<str>, bool> = watchers
+            .iter()
+            .map(|read| (read.settings.name.clone(), read.settings.oneshot))
+            .collect();
+        for read in watchers.iter_mut() {
             let Some(Named { text, at, is_plain }) = &read.depends_on else {
                 continue;
             };
-            let mut list = dependencies::names(text, is_known);
-            for name in list.iter().filter(|name| !is_known(name)) {
-                let question = spelling::question(name, places.keys().copied());
-                let name = if *is_plain { format!(" `{name}`") } else { String::new() };
-                let text = format!("there is no watcher{name}{question}");
-                self.mistakes.add(at, "depends_on", text);
+            let is_known = |name: &str| oneshots.contains_key(name) || left_out.contains(name);
+            let mut all = Vec::new();
+            for (name, written) in dependencies::items(text, is_known) {
+                if self.is_over() || !self.mistakes.has_room(at, "depends_on", DEPENDENCY_BYTES) {
+                    return;
+                }
+                match oneshots
+                    .get(name)
+                    .map(|is_oneshot| dependencies::gate(name, written, *is_oneshot))
+                {
+                    Some(_) if name == &*read.settings.name => {
+                        self.mistakes.add(at, "depends_on", dependencies::OWN);
+                    }
+                    Some(Ok(gate)) => all.push(Dependency { name: name.into(), gate }),
+                    Some(Err(reason)) => self.mistakes.add(at, "depends_on", reason),
+                    None if left_out.contains(name) => {
+                        let name = shortened(name);
+                        let text =
+                            format!("watcher {name} is switched off, so nothing waits for it");
+                        self.warnings.add(at, "depends_on", &text);
+                    }
+                    None => {
+                        let known = oneshots.keys().map(|name| &**name);
+                        let question = spelling::question(name, known);
+                        let name = if *is_plain {
+                            format!(" `{}`", shortened(name))
+                        } else {
+                            String::new()
+                        };
+                        let text = format!("there is no watcher{name}{question}");
+                        self.mistakes.add(at, "depends_on", text);
+                    }
+                }
             }
-            for name in list.iter().filter(|name| left_out.contains(*name)) {
-                let text = format!("watcher {name} is switched off, so nothing waits for it");
-                self.warnings.push(format!("{}:{}: depends_on: {text}", at.file, at.line));
-            }
-            list.retain(|name| places.contains_key(name));
-            needs.insert(&read.settings.name, list);
+            read.settings.depends_on = dependencies::unique(all);
         }
-        for circle in dependencies::circles(&needs) {
+        self.check_circles(watchers);
+    }
+
+    fn check_circles(&mut self, watchers: &[Read]) {
+        let needs = watchers
+            .iter()
+            .map(|read| (&*read.settings.name, &*read.settings.depends_on))
+            .collect();
+        let circles = dependencies::circles(&needs);
+        if circles.is_empty() {
+            return;
+        }
+        let places: BTreeMap<&str, &Read> =
+            watchers.iter().map(|read| (&*read.settings.name, read)).collect();
+        for circle in circles {
             let at = places.get(circle[0]).and_then(|read| read.depends_on.as_ref());
             if let Some(Named { at, .. }) = at {
-                let text = format!("goes round in a circle: {}; remove one", shown(&circle));
+                let circle = dependencies::shown(&circle);
+                let text = format!("goes round in a circle: {circle}; remove one");
                 self.mistakes.add(at, "depends_on", text);
             }
         }
+    }
+
+    /// There may be so many of a kind, and all is still well.
+    fn is_one_more(&mut self, section: &Section, count: usize, most: usize) -> bool {
+        if count == most {
+            let header = format!("[{}]", section.header);
+            let text = format!("is one more than the {most} of its kind that there may be");
+            self.mistakes.add(&section.at, &header, text);
+        }
+        count < most && !self.is_over()
+    }
+
+    /// Entries of a section, then those of `[DEFAULT]` that it does not have.
+    fn with_defaults<'e>(
+        &mut self,
+        section: &'e Section,
+        defaults: &[&'e Entry],
+    ) -> Vec<&'e Entry> {
+        let more = defaults.iter().copied().filter(|entry| section.get(&entry.key).is_none());
+        let more: Vec<&Entry> = more.collect();
+        let bytes = more.iter().map(|entry| entry.value.len() + ENTRY_BYTES).sum();
+        if !self.mistakes.has_room(&section.at, "[DEFAULT]", bytes) {
+            return Vec::new();
+        }
+        section.entries.iter().chain(more).collect()
     }
 
     fn check_stdin_sockets(&mut self, watchers: &[Read], sockets: &BTreeSet<String>) {
@@ -167,8 +234,11 @@ impl<'a> Reading<'a> {
             watchers.iter().filter_map(|read| read.stdin_socket.as_ref())
         {
             if !sockets.contains(&name.to_lowercase()) {
+                if self.mistakes.is_full() {
+                    return;
+                }
                 let question = spelling::question(name, sockets.iter().map(String::as_str));
-                let name = if *is_plain { &**name } else { "…" };
+                let name = if *is_plain { shortened(name) } else { "…".to_owned() };
                 let text = format!("there is no section [socket:{name}]{question}");
                 self.mistakes.add(at, "stdin_socket", text);
             }
@@ -176,26 +246,13 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Entries of a section, then those of `[DEFAULT]` that it knows and does not have.
-fn with_defaults<'e>(
-    section: &'e Section,
-    defaults: &[&'e Entry],
-    known: impl Fn(&str) -> bool,
-) -> Vec<&'e Entry> {
-    let more = defaults.iter().copied();
-    let more = more.filter(|entry| known(&entry.key) && section.get(&entry.key).is_none());
-    section.entries.iter().chain(more).collect()
+/// Entries of `[DEFAULT]` that are known to a kind of section.
+fn known<'e>(defaults: &[&'e Entry], is_known: impl Fn(&str) -> bool) -> Vec<&'e Entry> {
+    defaults.iter().copied().filter(|entry| is_known(&entry.key)).collect()
 }
 
-/// The names on a circle; of a long one the beginning and the end.
-fn shown(circle: &[&str]) -> String {
-    match circle {
-        [first @ .., last] if first.len() > CIRCLE_SHOWN => {
-            format!("{} -> … -> {last}", first[..CIRCLE_SHOWN].join(" -> "))
-        }
-        circle => circle.join(" -> "),
-    }
-}
-
-const CIRCLE_SHOWN: usize = 10;
+/// What an item of `depends_on` takes.
+const DEPENDENCY_BYTES: usize = 48;
 const WATCHERS_MAX: usize = 10_000;
+const SOCKETS_MAX: usize = 1000;
+const PLUGINS_MAX: usize = 1000;

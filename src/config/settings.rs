@@ -190,102 +190,6 @@ pub enum Respawn {
     Never,
 }
 
-/// What of a dependency is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
-    /// Its processes have become their program.
-    Started,
-    /// It is ready.
-    Ready,
-    /// It has run to its end with success.
-    Completed,
-}
-
-impl Gate {
-    /// As it is written after the name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Gate::Started => "started",
-            Gate::Ready => "ready",
-            Gate::Completed => "completed",
-        }
-    }
-}
-
-/// One name of option `depends_on`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dependency {
-    /// The other watcher, as its section is named.
-    pub name: Box<str>,
-    /// What of it is waited for.
-    pub gate: Gate,
-}
-
-/// How to ask whether a process does its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probe {
-    /// A connection can be made.
-    Tcp {
-        /// Name or number.
-        host: Box<str>,
-        /// From 1.
-        port: u16,
-    },
-    /// A connection to the unix socket of this path can be made.
-    Unix(Box<str>),
-    /// A request is answered with a status from 200 to 399.
-    Http {
-        /// Name or number.
-        host: Box<str>,
-        /// From 1.
-        port: u16,
-        /// With its leading slash.
-        path: Box<str>,
-    },
-    /// A command ends with code 0.
-    Exec(Box<str>),
-}
-
-/// Option `ready`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// As soon as it has become its program.
-    Started,
-    /// It says so.
-    Notify,
-    /// When it has lived so long.
-    After {
-        /// Milliseconds.
-        ms: u64,
-    },
-    /// When this has succeeded once.
-    Probe(Probe),
-}
-
-/// Option `check`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Liveness {
-    /// It says so again and again.
-    Watchdog,
-    /// It is asked again and again.
-    Probe(Probe),
-}
-
-/// Options `check` and `check_…`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckSettings {
-    /// How it shows that it lives.
-    pub by: Liveness,
-    /// Between two probes; the longest silence for a watchdog.
-    pub interval_ms: u64,
-    /// How long a probe may take.
-    pub timeout_ms: u64,
-    /// So many failed probes in a row are enough.
-    pub retries: u32,
-    /// After the start, in which failed probes do not count.
-    pub start_period_ms: u64,
-}
-
 /// A counter's limit; `-1` in a file means there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
@@ -311,6 +215,149 @@ pub struct ForwardedSignal {
     pub received: Signal,
     /// What the watcher's processes get.
     pub sent: Signal,
+}
+
+/// What of a dependency is waited for; a later one is more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    /// Its processes run.
+    Started,
+    /// Its processes do their work.
+    Ready,
+    /// It has run to completion, successfully.
+    Completed,
+}
+
+impl Gate {
+    /// As it is written after the name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gate::Started => "started",
+            Gate::Ready => "ready",
+            Gate::Completed => "completed",
+        }
+    }
+}
+
+/// An item of `depends_on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// Name of the watcher, as it is named there.
+    pub name: Box<str>,
+    /// What of it is waited for.
+    pub gate: Gate,
+}
+
+/// A way to find out that a process does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// Something accepts connections.
+    Tcp {
+        /// A number without brackets, or a name that is looked up with each probe.
+        host: Box<str>,
+        /// From 1.
+        port: u16,
+    },
+    /// Something accepts connections at this absolute path.
+    Unix(Box<str>),
+    /// A GET is answered with success.
+    Http {
+        /// Likewise.
+        host: Box<str>,
+        /// From 1.
+        port: u16,
+        /// Begins with a slash.
+        path: Box<str>,
+    },
+    /// A command succeeds. Variables of the process are not replaced yet, as in `cmd`.
+    Exec(Box<str>),
+}
+
+/// Option `ready`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// As soon as it runs.
+    Started,
+    /// It says so itself: `READY=1`.
+    Notify,
+    /// After this time.
+    After {
+        /// From 0.
+        ms: u64,
+    },
+    /// When a probe succeeds.
+    Probe(Probe),
+}
+
+/// Option `check`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Liveness {
+    /// The process says so itself again and again: `WATCHDOG=1`.
+    Watchdog,
+    /// A probe succeeds.
+    Probe(Probe),
+}
+
+/// Options `check` and `check_…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckSettings {
+    /// How.
+    pub by: Liveness,
+    /// Time between two probes.
+    pub interval_ms: u64,
+    /// Time that a probe has.
+    pub timeout_ms: u64,
+    /// Failures in a row, from 1, after which a process is replaced.
+    pub retries: u32,
+    /// Time after the start in which failures do not count.
+    pub start_period_ms: u64,
+}
+
+/// When a hook is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HookName {
+    /// Before a stopped watcher starts.
+    BeforeStart,
+    /// After all its processes were started.
+    AfterStart,
+    /// Before each process.
+    BeforeSpawn,
+    /// After each process.
+    AfterSpawn,
+    /// Before a watcher stops.
+    BeforeStop,
+    /// After it has stopped.
+    AfterStop,
+    /// Before a signal to a process.
+    BeforeSignal,
+    /// After it.
+    AfterSignal,
+    /// Before the end of a process is noted.
+    BeforeReap,
+    /// After it.
+    AfterReap,
+    /// When a client asks for extended statistics.
+    ExtendedStats,
+}
+
+/// What a hook is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookCommand {
+    /// Words to execute. Variables of the process are not replaced yet, as in `cmd`.
+    Command(Box<str>),
+    /// A function, by the name of its module and its own.
+    Python(Box<str>),
+}
+
+/// Option `hooks.NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// When.
+    pub name: HookName,
+    /// What.
+    pub run: HookCommand,
+    /// One that fails counts as one that succeeds.
+    pub ignore_failure: bool,
 }
 
 /// A resource limit, soft and hard the same.
@@ -363,14 +410,6 @@ pub struct WatcherSettings {
     pub executable: Option<Box<str>>,
     /// Directory of the process.
     pub working_dir: Option<Box<str>>,
-    /// What it waits for before it starts.
-    pub depends_on: Box<[Dependency]>,
-    /// When it does its work.
-    pub ready: Readiness,
-    /// How long that may take; 0 is as long as it likes.
-    pub ready_timeout_ms: u64,
-    /// Whether it goes on doing so.
-    pub check: Option<Box<CheckSettings>>,
     /// Whom it runs as.
     pub identity: Option<Box<Identity>>,
     /// Where circusd may not change user, run as it is (`user_switch = ignore`).
@@ -381,6 +420,18 @@ pub struct WatcherSettings {
     pub numprocesses: u32,
     /// Time between two of its starts.
     pub warmup_delay_ms: u64,
+    /// What must be first, each watcher once.
+    pub depends_on: Box<[Dependency]>,
+    /// When a process counts as started; always `Started` for a oneshot, whose completion counts.
+    pub ready: Readiness,
+    /// Time that a process has to become ready.
+    pub ready_timeout_ms: u64,
+    /// How to find out that a process still works.
+    pub check: Option<Box<CheckSettings>>,
+    /// Hooks, each name once, in the order of `HookName`.
+    pub hooks: Box<[Hook]>,
+    /// Time that a hook has.
+    pub hook_timeout_ms: u64,
     /// Started with circusd.
     pub autostart: bool,
     /// Never more than one process.

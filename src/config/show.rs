@@ -93,7 +93,7 @@ fn working_dir(settings: &WatcherSettings, directory: &str) -> Value {
 /// The variables that the configuration sets; those of circusd itself are everybody's.
 fn environment(settings: &EnvironmentSettings) -> Value {
     let variables = settings.set.iter().map(|(name, value)| {
-        let value = match settings.masked.contains(name) {
+        let value = match settings.masked.binary_search(name).is_ok() {
             true => MASK.into(),
             false => String::from_utf8_lossy(value),
         };

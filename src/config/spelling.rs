@@ -9,9 +9,11 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let allowed = (folded.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
+        .take(KNOWN_MAX)
         .filter(|name| name.len().abs_diff(folded.len()) <= 4 * allowed)
         .map(|name| {
-            (distance(&folded, &name.to_lowercase()), name.len().abs_diff(word.len()), name)
+            let distance = distance(&folded, &name.to_lowercase(), allowed);
+            (distance, name.len().abs_diff(word.len()), name)
         })
         .filter(|(distance, _, _)| *distance <= allowed)
         .min_by_key(|(distance, longer, _)| (*distance, *longer))
@@ -23,27 +25,37 @@ pub fn question<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Str
     closest(word, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// Letters to insert, remove, replace, or swap with a neighbour.
-fn distance(a: &str, b: &str) -> usize {
+/// Letters to insert, remove, replace, or swap with a neighbour. What is more than `most` may be any
+/// number above it: only a band along the diagonal is worked out.
+fn distance(a: &str, b: &str, most: usize) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
+    if a.len().abs_diff(b.len()) > most {
+        return most + 1;
+    }
+    let mut before = vec![most + 1; b.len() + 2];
+    let mut row = before.clone();
+    let mut above: Vec<usize> = (0..b.len() + 2).collect();
     for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
+        let (first, last) = (i.saturating_sub(most).max(1), b.len().min(i + most));
+        row[first - 1] = if first == 1 { i } else { most + 1 };
+        for j in first..=last {
             let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
             let mut best = replaced.min(above[j] + 1).min(row[j - 1] + 1);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
                 best = best.min(before[j - 2] + 1);
             }
-            row.push(best);
+            row[j] = best;
         }
-        before = std::mem::replace(&mut above, row);
+        row[last + 1] = most + 1;
+        std::mem::swap(&mut before, &mut above);
+        std::mem::swap(&mut above, &mut row);
     }
     above[b.len()]
 }
 
 const WORD_MAX: usize = 40;
+/// A question is worth no more than a look at so many names.
+const KNOWN_MAX: usize = 500;
 
 #[cfg(test)]
 mod tests {

@@ -232,7 +232,7 @@ fn what_is_not_done_yet_is_listed_in_a_few_words() {
             "[circus]: httpd",
             "[plugin:p]",
             "[socket:web]",
-            "watcher web: hooks.before_start, stdout_stream, use_sockets",
+            "watcher web: stdout_stream, use_sockets",
         ]
     );
 }
@@ -344,17 +344,18 @@ fn no_options_of_a_client_whatever_make_it_panic() {
     ];
     let names = WATCHER.iter().flat_map(|row| [row.name.to_owned(), row.name.replace('*', "x")]);
     let more = ["env", "hooks", "stdout_stream", "retry_in", "", "rlimit_nofile", "stdout_stream."];
-    let base = load_text("[watcher:a]\ncmd = x\n", &[]).expect("loads").watchers.remove(0);
+    let all = load_text("[watcher:a]\ncmd = x\n", &[]).expect("loads").watchers;
+    let base = all[0].clone();
     let files = Files::new(&[]);
     for name in names.chain(more.map(str::to_owned)) {
         for value in &values {
             let options: [(Box<str>, Value); 1] = [(name.as_str().into(), value.clone())];
-            if let Ok((settings, _)) = super::changed(&base, &options, &files) {
+            if let Ok((settings, _)) = super::changed(&base, &options, &files, &all) {
                 let _ = super::program::program(&settings, 1, &[]);
                 let _ = super::shown_options(&settings, "/");
                 let _ = super::differences(&base, &settings);
             }
-            let _ = super::added(&name, "x", Some(value), &options, &files);
+            let _ = super::added(&name, "x", Some(value), &options, &files, &all);
         }
     }
 }

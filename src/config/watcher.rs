@@ -9,8 +9,8 @@ use crate::config::later::is_wanted;
 use crate::config::load::Reading;
 use crate::config::mistake::Position;
 use crate::config::options::{self, STREAM, StreamDraft, Support, WATCHER};
-use crate::config::settings::{ResourceLimit, Respawn, WatcherSettings};
-use crate::config::{hooks, kernel, program, spelling};
+use crate::config::settings::{Hook, Readiness, ResourceLimit, Respawn, WatcherSettings};
+use crate::config::{hooks, kernel, probe, program, spelling};
 use std::rc::Rc;
 
 /// The main command of the command line: its words are used as they are.
@@ -58,11 +58,17 @@ pub fn read(
     template: &Draft,
 ) -> Option<Read> {
     let written = section.entries.iter();
-    let more = defaults.iter().copied().filter(|entry| section.get(&entry.key).is_none());
+    let more: Vec<&Entry> =
+        defaults.iter().copied().filter(|entry| section.get(&entry.key).is_none()).collect();
+    let bytes = more.iter().map(|entry| entry.value.len() + ENTRY_BYTES).sum();
+    if !reading.mistakes.has_room(&section.at, "[DEFAULT]", bytes) {
+        return None;
+    }
     let mut reader = Reader {
         entries: written.chain(more).collect(),
         draft: template.clone(),
         streams: Default::default(),
+        hooks: Vec::new(),
         rlimits: Vec::new(),
         free: Vec::new(),
         kept: Vec::new(),
@@ -90,7 +96,14 @@ pub fn read(
         return None;
     }
     reader.draft.settings.name = name.into();
-    let recipe = Recipe { sections: reading.environments.sections_of(name), ..Recipe::default() };
+    let sections = match reading.environments.sections_of(name) {
+        Ok(sections) => sections,
+        Err(missing) => {
+            reading.mistakes.add(&section.at, missing.option, missing.text);
+            return None;
+        }
+    };
+    let recipe = Recipe { sections, ..Recipe::default() };
     let layer = reader.environment(reading, recipe.clone(), &section.at)?;
     reader.rows(reading, &layer, &ENVIRONMENT_OPTIONS);
     let layer = reader.whole_environment(reading, recipe, &section.at)?;
@@ -103,6 +116,8 @@ pub fn read(
     reader.finish(reading, &section.at)
 }
 
+/// What an option takes beside its value.
+pub const ENTRY_BYTES: usize = 128;
 /// They make the environment with which all others are expanded.
 const ENVIRONMENT_OPTIONS: [&str; 5] =
     ["copy_env", "env_file", "env_from_files", "virtualenv", "virtualenv_py_ver"];
@@ -111,6 +126,7 @@ struct Reader<'a> {
     entries: Vec<&'a Entry>,
     draft: Draft,
     streams: [(StreamDraft, Option<&'a Entry>); 2],
+    hooks: Vec<Hook>,
     rlimits: Vec<ResourceLimit>,
     free: Vec<(Box<str>, Box<str>)>,
     kept: Vec<(Box<str>, Box<str>)>,
@@ -171,16 +187,22 @@ impl<'a> Reader<'a> {
             virtualenv_py_ver: self.draft.virtualenv_py_ver.to_string(),
             ..recipe.clone()
         };
-        self.environment(reading, whole, at).or_else(|| self.environment(reading, recipe, at))
+        self.environment(reading, whole, at).or_else(|| {
+            self.environment_is_partial = true;
+            self.environment(reading, recipe, at)
+        })
     }
 
     fn option(&mut self, reading: &mut Reading<'_>, layer: &Layer, entry: &'a Entry) {
+        if reading.mistakes.is_full() {
+            return;
+        }
         let key = &*entry.key;
         let is_free = key.starts_with("x_") || reading.is_free(key);
         let row = options::find(&WATCHER, key).filter(|_| !is_free);
         let named = match row {
             Some(row) if row.name.ends_with('*') => check_family_name(key),
-            None if !is_free && !reading.mistakes.is_full() => Err(unknown(key)),
+            None if !is_free => Err(unknown(key)),
             Some(_) | None => Ok(()),
         };
         if let Err(reason) = named {
@@ -192,9 +214,7 @@ impl<'a> Reader<'a> {
             source: reading.source,
             directory: entry.at.directory(),
             dollar_names: false,
-            at_spawn: ["cmd", "args", "shell_args"]
-                .contains(&key)
-                .then_some(program::is_spawn_variable),
+            at_spawn: is_command(entry).then_some(program::is_spawn_variable),
         };
         if self.environment_is_partial && scope.lacks_a_variable(&entry.value) {
             self.command_is_unknown |= key == "cmd";
@@ -235,8 +255,8 @@ impl<'a> Reader<'a> {
     /// Options of which only the beginning is fixed. Their names were checked before.
     fn family(&mut self, entry: &'a Entry, text: &str) -> Result<(), String> {
         let key = &*entry.key;
-        if key.starts_with("hooks.") {
-            return hooks::check(text);
+        if let Some(name) = key.strip_prefix("hooks.") {
+            return hooks::parse(name, text).map(|hook| self.hooks.push(hook));
         }
         if let Some(resource) = key.strip_prefix("rlimit_").and_then(kernel::resource) {
             let limit = kernel::resource_limit(resource, text)?;
@@ -265,6 +285,9 @@ impl<'a> Reader<'a> {
                 "is more than 1 for a singleton; remove one of the two",
             );
         }
+        if reading.mistakes.is_full() {
+            return None;
+        }
         let identity = reading.users.identity(&self.draft.uid, &self.draft.gid);
         let identity = match identity {
             Ok(identity) => identity,
@@ -285,10 +308,16 @@ impl<'a> Reader<'a> {
         };
         let depends_on = placed(&self.draft.depends_on, "depends_on");
         let stdin_socket = placed(&self.draft.stdin_socket, "stdin_socket");
-        let respawn = self.draft.respawn();
-        let mut settings = self.draft.settings;
+        if self.draft.settings.oneshot
+            && self.draft.settings.ready != Readiness::Started
+            && let Some(entry) = self.entry("ready")
+        {
+            reading.warn(entry, "is ignored: a oneshot is ready when it has completed");
+        }
+        let mut settings = self.draft.into_settings();
         settings.identity = identity;
-        settings.respawn = respawn;
+        self.hooks.sort_by_key(|hook| hook.name);
+        settings.hooks = self.hooks.into();
         self.rlimits.sort_by_key(|limit| limit.resource);
         settings.rlimits = self.rlimits.into();
         settings.free = self.free.into();
@@ -339,6 +368,15 @@ impl<'a> Reader<'a> {
             };
             reading.mistakes.add(&first.at, &format!("{side}_stream"), text);
         }
+    }
+}
+
+/// The value is executed, so variables of the process are known when that happens.
+fn is_command(entry: &Entry) -> bool {
+    match &*entry.key {
+        "cmd" | "args" | "shell_args" => true,
+        "ready" | "check" => entry.value.starts_with(probe::EXEC),
+        key => key.starts_with("hooks."),
     }
 }
 

@@ -5,6 +5,8 @@ use super::slot::{Slot, State, Way};
 use super::watcher::{Phase, Watcher, Why};
 use super::{SlotId, Supervisor};
 use crate::commands::{Answer, Command, ProcessDetail, Status, WatcherDetail};
+use crate::config::Watchers;
+use crate::config::settings::WatcherSettings;
 use crate::moment::Moment;
 use crate::process::Pid;
 
@@ -17,6 +19,13 @@ pub struct Running {
     pub wid: u32,
     /// When it was made.
     pub started: Moment,
+}
+
+/// Without regard to case, as clients name them.
+impl Watchers for Supervisor {
+    fn watcher(&self, name: &str) -> Option<&WatcherSettings> {
+        self.find(name).ok().map(|watcher| &**self.settings(watcher))
+    }
 }
 
 impl Supervisor {

@@ -127,7 +127,7 @@ impl Control {
         let prepared = match command {
             Command::Set { name, options } => prepare_set(&name, &options, view),
             Command::Add { name, cmd, args, options, start } => {
-                config::added(&name, &cmd, args.as_ref(), &options, &Files)
+                config::added(&name, &cmd, args.as_ref(), &options, &Files, view.supervisor)
                     .map(|settings| Prepared::Add { settings: Rc::new(settings), start })
                     .map_err(refusal)
             }
@@ -343,7 +343,8 @@ fn prepare_set(
 ) -> Result<Prepared, Refusal> {
     let watcher = view.supervisor.find(name)?;
     let old = view.supervisor.settings(watcher);
-    let (settings, options) = config::changed(old, options, &Files).map_err(refusal)?;
+    let (settings, options) =
+        config::changed(old, options, &Files, view.supervisor).map_err(refusal)?;
     let differing = config::differences(old, &settings);
     let change = config::strongest(&differing);
     Ok(Prepared::Change { watcher, settings: Rc::new(settings), options, change })

@@ -25,17 +25,17 @@ pub static WATCHER: [Row<Draft, WatcherSettings>; 67] = [
         show: From(|s| seconds_shown(s.backoff_max_ms)), help: "longest delay in seconds before a restart" },
     Row { name: "capabilities", default: "", change: Reload, support: Full, parse: |to, text| put(&mut to.settings.capabilities, optional(text).map(kernel::capabilities).transpose()),
         show: From(|s| s.capabilities.map(kernel::capability_names).into()), help: "capabilities that the processes may have, or none" },
-    Row { name: "check", default: "", change: Adjust, support: Later, parse: |_, text| probe::check(text),
+    Row { name: "check", default: "", change: Adjust, support: Full, parse: |to, text| put(&mut to.liveness, probe::check(text)),
         show: Kept(Text), help: "liveness probe: tcp://, unix://, http://, exec:, watchdog" },
     Row { name: "check_flapping", default: "True", change: Nothing, support: Meaningless, parse: |_, text| flag(text).map(drop),
         show: Kept(Flag), help: "not used by Circus either" },
-    Row { name: "check_interval", default: "10", change: Adjust, support: Later, parse: time,
+    Row { name: "check_interval", default: "10", change: Adjust, support: Full, parse: |to, text| put(&mut to.check.interval_ms, time(text)),
         show: Kept(Number), help: "seconds between two probes" },
-    Row { name: "check_retries", default: "3", change: Adjust, support: Later, parse: |_, text| whole(text, 1, 1000).map(drop),
+    Row { name: "check_retries", default: "3", change: Adjust, support: Full, parse: |to, text| put(&mut to.check.retries, whole(text, 1, 1000).map(|number| number as u32)),
         show: Kept(Number), help: "failed probes in a row before the process is replaced" },
-    Row { name: "check_start_period", default: "0", change: Adjust, support: Later, parse: time,
+    Row { name: "check_start_period", default: "0", change: Adjust, support: Full, parse: |to, text| put(&mut to.check.start_period_ms, seconds(text)),
         show: Kept(Number), help: "seconds after the start in which failed probes do not count" },
-    Row { name: "check_timeout", default: "3", change: Adjust, support: Later, parse: time,
+    Row { name: "check_timeout", default: "3", change: Adjust, support: Full, parse: |to, text| put(&mut to.check.timeout_ms, time(text)),
         show: Kept(Number), help: "seconds that a probe may take" },
     Row { name: "close_child_stderr", default: "False", change: Reload, support: Full, parse: |to, text| put(&mut to.settings.close_child_stderr, flag(text)),
         show: From(|s| s.close_child_stderr.into()), help: "stderr is /dev/null" },
@@ -49,8 +49,8 @@ pub static WATCHER: [Row<Draft, WatcherSettings>; 67] = [
         show: From(|s| s.environment.inherit.into()), help: "start from circusd's own environment" },
     Row { name: "copy_path", default: "False", change: Nothing, support: Later, parse: |_, text| flag(text).map(drop),
         show: Kept(Flag), help: "pass on the module path of Circus's Python" },
-    Row { name: "depends_on", default: "", change: Restart, support: Later, parse: |to, text| { to.depends_on = text.into(); Ok(()) },
-        show: Kept(Text), help: "watchers that are ready before this one starts; `name:started` waits less" },
+    Row { name: "depends_on", default: "", change: Adjust, support: Full, parse: |to, text| { to.depends_on = text.into(); Ok(()) },
+        show: Kept(Text), help: "watchers that are ready, or completed, before this one starts; `name:started` waits less" },
     Row { name: "enabled", default: "True", change: Restart, support: Full, parse: |to, text| put(&mut to.enabled, flag(text)),
         show: From(|_| true.into()), help: "False leaves this section out" },
     Row { name: "env_file", default: "", change: Reload, support: Full, parse: |to, text| { to.env_file = text.into(); Ok(()) },
@@ -69,10 +69,10 @@ pub static WATCHER: [Row<Draft, WatcherSettings>; 67] = [
         show: From(|s| (s.graceful_timeout_ms as f64 / 1000.0).into()), help: "seconds between the stop signal and SIGKILL" },
     Row { name: "healthy_after", default: "10", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.healthy_after_ms, seconds(text)),
         show: From(|s| seconds_shown(s.healthy_after_ms)), help: "seconds after which a life counts as a good one" },
-    Row { name: "hook_timeout", default: "30", change: Adjust, support: Later, parse: time,
+    Row { name: "hook_timeout", default: "30", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.hook_timeout_ms, time(text)),
         show: Kept(Number), help: "seconds that a hook may take" },
-    Row { name: "hooks.*", default: "", change: Adjust, support: Later, parse: free,
-        show: Kept(Text), help: "hooks: `module.function, True` goes on if it fails" },
+    Row { name: "hooks.*", default: "", change: Adjust, support: Full, parse: free,
+        show: Kept(Text), help: "a command or `module.function`; with `, True` at its end a failure is ignored" },
     Row { name: "idle_timeout", default: "", change: Adjust, support: Later, parse: |_, text| optional(text).map(seconds).transpose().map(drop),
         show: Kept(Number), help: "with on_demand: seconds without a connection before it is stopped" },
     Row { name: "kill_tree", default: "True", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.kill_tree, flag(text)),
@@ -103,9 +103,9 @@ pub static WATCHER: [Row<Draft, WatcherSettings>; 67] = [
         show: From(|s| s.oom_score_adj.into()), help: "from -1000 (killed last for lack of memory) to 1000 (first)" },
     Row { name: "priority", default: "0", change: Nothing, support: Full, parse: |to, text| put(&mut to.settings.priority, whole(text, i32::MIN.into(), i32::MAX.into()).map(|number| number as i32)),
         show: From(|s| s.priority.into()), help: "higher starts first" },
-    Row { name: "ready", default: "started", change: Adjust, support: Later, parse: |_, text| probe::ready(text),
+    Row { name: "ready", default: "started", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.ready, probe::ready(text)),
         show: Kept(Text), help: "when it counts as started: started, notify, tcp://, unix://, http://, exec:, after:" },
-    Row { name: "ready_timeout", default: "60", change: Adjust, support: Later, parse: time,
+    Row { name: "ready_timeout", default: "60", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.ready_timeout_ms, time(text)),
         show: Kept(Number), help: "seconds until it must be ready" },
     Row { name: "respawn", default: "True", change: Adjust, support: Full, parse: |to, text| respawn(text).map(|value| to.respawn = Some(value)),
         show: From(|s| respawn_shown(s.respawn)), help: "start again what ended: True, False, on-failure" },
@@ -165,9 +165,15 @@ fn optional_whole(text: &str, min: i64, max: i64) -> Result<Option<i32>, String>
     Ok(number.map(|number| number as i32))
 }
 
-fn time(_: &mut Draft, text: &str) -> Result<(), String> {
-    seconds(text).map(drop)
+/// Time in which something can be done.
+fn time(text: &str) -> Result<u64, String> {
+    match seconds(text)? {
+        0..TIME_MS_MIN => Err("is too short; write at least 0.1 seconds".to_owned()),
+        milliseconds => Ok(milliseconds),
+    }
 }
+
+const TIME_MS_MIN: u64 = 100;
 
 fn text(text: &str) -> Value {
     text.into()
