@@ -11,6 +11,7 @@ pub mod fds;
 pub mod figures;
 pub mod identity;
 pub mod listen;
+pub mod notify;
 pub mod output;
 pub mod poll;
 pub mod procfs;
