@@ -30,6 +30,9 @@ use std::os::fd::{AsFd, AsRawFd};
 /// So many are reaped before signals are looked at again.
 const REAPED_AT_ONCE_MAX: usize = 256;
 
+/// After so long with requests, signals and children are looked at again.
+const REQUESTS_TURN_MS: u64 = 10;
+
 /// How long the end waits for the last answers to be delivered.
 const LAST_DELIVERY_MS: u64 = 300;
 
@@ -418,21 +421,25 @@ impl Shell {
         self.journal.flush();
     }
 
-    /// What clients ask for.
+    /// What clients ask for: one after the other, and not for so long that signals and children wait.
     fn look_at_gateway(&mut self, set: &PollSet) {
+        let begin = clock::now();
         let Some(control) = &mut self.control else { return };
-        let mut requests = Vec::new();
-        control.gateway.look(set, clock::now(), &mut requests);
-        for request in requests {
+        control.gateway.look(set, begin);
+        loop {
             let Some(control) = &mut self.control else { return };
+            let now = clock::now();
+            let Some(request) = control.gateway.next_request(now) else { return };
             let environment = &self.launcher.environment;
             let supervisor = &self.supervisor;
             let names = Lookup { supervisor, environment };
-            let now = clock::now();
             let view = View { supervisor, names: &names, environment, now };
             if let Some(event) = control.request(request, &view) {
                 self.note_settings(&event);
                 self.deliver(event);
+            }
+            if clock::now().since_ms(begin) >= REQUESTS_TURN_MS {
+                return;
             }
         }
     }
