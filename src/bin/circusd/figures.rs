@@ -490,7 +490,7 @@ mod tests {
         let mut figures = Figures::default();
         until("there are three generations", || procfs::descendants(running.pid).len() == 2);
         let info = value(|out| figures.of_process(out, &running));
-        for pid in procfs::descendants(running.pid) {
+        for (_, pid) in procfs::descendants(running.pid) {
             let pid = nix::unistd::Pid::from_raw(pid.number());
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("our own");
         }

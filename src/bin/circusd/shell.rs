@@ -461,13 +461,10 @@ impl Shell {
         if !self.has_proc {
             return;
         }
-        let descendants = procfs::descendants(pid);
-        for child in &descendants {
-            // It may be another process's number by now; then its parent is a stranger.
-            let parent = procfs::parent(*child);
-            if let Some(parent) = parent.filter(|it| *it == pid || descendants.contains(it)) {
-                let _ = signals::send_to_child_of(parent, *child, signal);
-            }
+        // A child's number may be another process's by now; then its parent is a stranger. The deepest
+        // come first: one whose parent the signal has ended would have another parent too.
+        for (parent, child) in procfs::descendants(pid).into_iter().rev() {
+            let _ = signals::send_to_child_of(parent, child, signal);
         }
     }
 
