@@ -104,7 +104,7 @@ fn pid_1_reads_nothing_that_a_hanging_process_can_hold_up() {
                 let ends = [format!("/{file}\""), format!("(\"{file}\")")];
                 ends.iter().any(|end| line.contains(end.as_str()))
             };
-            if HANGING.iter().any(|file| reads(&file)) {
+            if HANGING.iter().any(reads) {
                 found.push(format!("{}:{}", source.name(), number + 1));
             }
         }
