@@ -44,6 +44,8 @@ pub struct Recipe {
     pub from_files: bool,
     /// `env_file`, as written.
     pub env_file: String,
+    /// A part of that comes from a file, and is not shown.
+    pub env_file_is_secret: bool,
     /// Directory that files are relative to.
     pub directory: String,
     /// `virtualenv`.
@@ -159,19 +161,23 @@ impl<'a> Environments<'a> {
     fn assign_files(&self, set: &mut Set, recipe: &Recipe) -> Result<(), Unavailable> {
         for item in items(&recipe.env_file) {
             let path = item.strip_prefix('?').unwrap_or(item);
+            let shown = if recipe.env_file_is_secret { "the file" } else { path };
             let content = match self.source.read(&joined(&recipe.directory, path)) {
                 Ok(content) => content,
                 Err(_) if item.starts_with('?') => continue,
                 Err(reason) => {
-                    let text = format!(
-                        "cannot read {path}: {reason}; write `?{path}` if it may be missing"
-                    );
+                    let advice = match recipe.env_file_is_secret {
+                        true => "write `?` before it".to_owned(),
+                        false => format!("write `?{path}`"),
+                    };
+                    let text =
+                        format!("cannot read {shown}: {reason}; {advice} if it may be missing");
                     return Err(Unavailable { option: "env_file", text });
                 }
             };
             let variables = env_file::parse(&content).map_err(|reason| Unavailable {
                 option: "env_file",
-                text: format!("cannot use {path}: {reason}"),
+                text: format!("cannot use {shown}: {reason}"),
             })?;
             for (name, value) in variables {
                 set.insert(name, (value, true));

@@ -115,7 +115,7 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
         let Some(entry) = circus.and_then(|section| section.get(option)) else {
             continue;
         };
-        let at = entry.at.clone();
+        let (at, written) = (entry.at.clone(), entry.value.clone());
         let scope = Scope {
             variables: layer,
             source,
@@ -130,6 +130,7 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
             let wanted = format!("{}{suffix}", joined(at.directory(), item.trim_end_matches('/')));
             let paths = source.glob(&wanted);
             if paths.is_empty() {
+                let item = if value.secret { &*written } else { item };
                 let text = format!("{}:{}: {option}: `{item}` leads to no file", at.file, at.line);
                 document.warnings.push(text);
             }
@@ -148,7 +149,8 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
                 match source.read(&path) {
                     Ok(content) => document.add(&path, &content, mistakes),
                     Err(reason) => {
-                        mistakes.add(&at, option, format!("cannot read {path}: {reason}"))
+                        let shown = if value.secret { "the file" } else { &*path };
+                        mistakes.add(&at, option, format!("cannot read {shown}: {reason}"))
                     }
                 }
             }
