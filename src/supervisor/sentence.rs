@@ -78,17 +78,21 @@ impl Report {
         }
     }
 
-    fn death(&self, names: &dyn Names) -> String {
+    /// How a process has ended: no subject, and nothing of what follows. Empty for other facts.
+    pub fn cause(&self, names: &dyn Names) -> String {
         let Report::Died { slot, pid, ending, lived_ms, memory_short, next, .. } = *self else {
             return String::new();
         };
-        let at_moment = Moment::default();
-        let death = Death { slot, pid, ending, lived_ms, memory_short, next, at: at_moment };
-        let who = at(names, slot);
-        let (text, then) = (death.text(names), then(next));
+        let at = Moment::default();
+        Death { slot, pid, ending, lived_ms, memory_short, next, at }.text(names)
+    }
+
+    fn death(&self, names: &dyn Names) -> String {
+        let Report::Died { slot, pid, ending, next, .. } = *self else { return String::new() };
+        let (who, cause, then) = (at(names, slot), self.cause(names), then(next));
         match ending {
-            Ending::NotExecuted(_) => format!("{who}: {text}; {then}"),
-            Ending::Exited(_) | Ending::Killed(_) => format!("{who} (pid {pid}) {text}; {then}"),
+            Ending::NotExecuted(_) => format!("{who}: {cause}; {then}"),
+            Ending::Exited(_) | Ending::Killed(_) => format!("{who} (pid {pid}) {cause}; {then}"),
         }
     }
 }
