@@ -3,7 +3,7 @@
 
 use crate::args::Args;
 use crate::files::{Files, environment};
-use crate::journal::{Journal, Style};
+use crate::journal::{Journal, Levels, Style};
 use crate::launcher::Launcher;
 use crate::opening::{NO_CIRCUSCTL, Opening};
 use crate::pidfile::Pidfile;
@@ -28,7 +28,7 @@ pub struct Boot {
     mode: Mode,
     environment: Vec<Variable>,
     target: Target,
-    level: LogLevel,
+    level: Levels,
     pidfile: Option<String>,
     find_terminal: bool,
 }
@@ -71,7 +71,8 @@ impl Boot {
             Some(text) => Target::parse(text)?,
             None => target,
         };
-        let level = args.log_level.or(config.circus.loglevel).unwrap_or(level);
+        let mut level = Levels { always: args.log_level, usual: level, now: level };
+        level.configure(config.circus.loglevel);
         let pidfile =
             args.pidfile.clone().or_else(|| config.circus.pidfile.as_deref().map(str::to_string));
         let find_terminal = mode != Mode::Watchers && !args.daemon;
@@ -136,7 +137,7 @@ impl Boot {
         };
         let Config { circus, watchers, .. } = self.config;
         let mut opening = match &self.config_path {
-            Some(path) => Opening::new(&circus.endpoints, path, launcher.null.as_ref()),
+            Some(path) => Opening::new(&circus, path, launcher.null.as_ref()),
             // Who runs a single command operates that.
             None => None,
         };
@@ -233,12 +234,18 @@ pub fn lines(mistakes: &[Mistake]) -> String {
     format!("{what} in the configuration, nothing was started:{}", lines.concat())
 }
 
-/// What will surprise.
-fn surprises(config: &Config, mode: Mode, facts: &Facts) -> Vec<String> {
+/// What will surprise, as far as the configuration alone tells.
+pub fn config_surprises(config: &Config) -> Vec<String> {
     let mut all = config.warnings.clone();
     if !config.unsupported.is_empty() {
         all.push(format!("not supported yet: {}", config.unsupported.join("; ")));
     }
+    all
+}
+
+/// What will surprise.
+fn surprises(config: &Config, mode: Mode, facts: &Facts) -> Vec<String> {
+    let mut all = config_surprises(config);
     if !facts.adopts {
         all.push("not PID 1, and orphans cannot be adopted".to_string());
     }

@@ -5,7 +5,7 @@
 //! that was decided before is done, so a signal never reaches a number that is another process's
 //! by now.
 
-use crate::control::{Control, View, for_the_next_start};
+use crate::control::{Control, View};
 use crate::journal::Journal;
 use crate::last_words;
 use crate::launcher::Launcher;
@@ -444,15 +444,12 @@ impl Shell {
         }
     }
 
-    /// What a new configuration changes here, and what it cannot change.
+    /// What a new configuration changes here.
     fn note_settings(&mut self, event: &Event) {
         let Event::Configure { circus, .. } = event else { return };
-        if let Some(level) = circus.loglevel {
-            self.journal.set_level(level);
-        }
-        let later = for_the_next_start(self.supervisor.circus(), circus);
-        if !later.is_empty() {
-            let text = format!("changed for the next start of circusd: {}", later.join(", "));
+        self.journal.configure(circus.loglevel);
+        let warnings = self.control.as_mut().map(Control::take_warnings);
+        for text in warnings.into_iter().flatten() {
             self.journal.say(LogLevel::Warning, &text);
         }
     }
