@@ -4,6 +4,7 @@
 use crate::args::Args;
 use crate::files::{Files, environment};
 use crate::journal::{Journal, Levels, Style};
+use crate::keys;
 use crate::launcher::Launcher;
 use crate::opening::{NO_CIRCUSCTL, Opening};
 use crate::pidfile::Pidfile;
@@ -40,9 +41,7 @@ impl Boot {
         let environment = environment();
         let path = config_path(args)?;
         let mut config = match &path {
-            Some(path) => {
-                config::load(path, &environment, &Files).map_err(|all| lines(&all) + hint(path))?
-            }
+            Some(path) => load(path, &environment).map_err(|all| all + hint(path))?,
             None => Config::default(),
         };
         if !args.command.is_empty() {
@@ -196,6 +195,16 @@ pub fn reread(path: &str, environment: &[Variable], main: Option<&str>) -> Resul
     Ok(config)
 }
 
+/// The configuration for a start.
+///
+/// # Errors
+/// All mistakes in it, a line each.
+pub fn load(path: &str, environment: &[Variable]) -> Result<Config, String> {
+    let config = config::load(path, environment, &Files).map_err(|all| lines(&all))?;
+    keys::check(&config.circus.endpoints).map_err(|all| lines(&all))?;
+    Ok(config)
+}
+
 fn config_path(args: &Args) -> Result<Option<String>, String> {
     if let Some(path) = &args.config {
         let path = path.clone().into_string();
@@ -228,7 +237,7 @@ fn hint(path: &str) -> &'static str {
 }
 
 /// All mistakes, a line each.
-pub fn lines(mistakes: &[Mistake]) -> String {
+fn lines(mistakes: &[impl std::fmt::Display]) -> String {
     let lines: Vec<String> = mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect();
     let what = if lines.len() == 1 { "a mistake" } else { "mistakes" };
     format!("{what} in the configuration, nothing was started:{}", lines.concat())

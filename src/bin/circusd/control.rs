@@ -6,6 +6,7 @@ use crate::endpoints::Opened;
 use crate::figures::Figures;
 use crate::files::Files;
 use crate::gateway::{Gateway, Incoming};
+use crate::keys;
 use circus::commands::{
     self, Answer, AskedProcess, ChangeKind, Command, Errno, Publication, Refusal, Request,
     Selection, json,
@@ -272,6 +273,7 @@ impl Control {
         let config = reread(&self.config_path, view.environment, main)
             .map_err(|reason| Refusal::new(Errno::Command, reason))?;
         warnings.extend(config_surprises(&config));
+        warnings.extend(keys::check(&config.circus.endpoints).err().into_iter().flatten());
         let later = for_the_next_start(&self.started_with, &config.circus);
         if !later.is_empty() {
             warnings.push(format!("changed for the next start of circusd: {}", later.join(", ")));

@@ -37,8 +37,11 @@ const OUTBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// A gateway that takes nothing for so long is broken: it has nothing else to do.
 const STALLED_MS: u64 = 3000;
 
+/// Before another one is started; doubled for each that has ended before it served.
 const REST_MS: u64 = 50;
-const REST_MS_MAX: u64 = 500;
+const REST_MS_MAX: u64 = 60_000;
+/// Where no process can be made: to try again costs next to nothing, and it may be over soon.
+const NO_PROCESS_REST_MS_MAX: u64 = 500;
 
 /// So many lines for the log are kept until they are looked at.
 const NOTES_MAX: usize = 16;
@@ -204,7 +207,7 @@ impl Gateway {
         match self.try_to_start() {
             Ok(state) => self.state = state,
             Err(error) => {
-                self.rest(now);
+                self.rest(now, NO_PROCESS_REST_MS_MAX);
                 if self.failures == 1 {
                     let text = format!("the control gateway cannot be started: {error}");
                     self.note(LogLevel::Error, text);
@@ -242,11 +245,11 @@ impl Gateway {
         Ok(State::Serving { pid, link, stalled_at: None, was_ready: false })
     }
 
-    fn rest(&mut self, now: Moment) {
-        let rest_ms = REST_MS << self.failures.min(10);
+    fn rest(&mut self, now: Moment, rest_ms_max: u64) {
+        let rest_ms = REST_MS << self.failures.min(20);
         self.failures = self.failures.saturating_add(1);
         self.subscribers = 0;
-        self.state = State::Resting { until: now.after_ms(rest_ms.min(REST_MS_MAX)) };
+        self.state = State::Resting { until: now.after_ms(rest_ms.min(rest_ms_max)) };
     }
 
     /// Take it out of service.
@@ -274,7 +277,7 @@ impl Gateway {
         if was_ready {
             self.failures = 0;
         }
-        self.rest(now);
+        self.rest(now, REST_MS_MAX);
         let how = match ending {
             Ending::Exited(code) => format!("exited with code {code}"),
             Ending::Killed(signal) => format!("was killed by {signal}"),
@@ -465,5 +468,25 @@ fn level_of(level: u8) -> LogLevel {
         2 => LogLevel::Warning,
         3 => LogLevel::Error,
         _ => LogLevel::Critical,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_never_serves_is_started_less_and_less_often() {
+        let mut gateway = Gateway::new(c"/absent".into(), Vec::new(), Vec::new(), None);
+        let mut rest_ms = |was_ready| {
+            let pid = Pid::new(7).expect("positive");
+            gateway.state = State::Ending { pid, was_ready, is_told: true, _launch: None };
+            gateway.ended(Ending::Exited(2), Moment::from_ms(1000));
+            gateway.deadline().map(|until| until.since_ms(Moment::from_ms(1000)))
+        };
+        let rests: Vec<Option<u64>> = (0..100).map(|_| rest_ms(false)).collect();
+        assert_eq!(rests[..4], [Some(50), Some(100), Some(200), Some(400)]);
+        assert_eq!(rests[99], Some(60_000));
+        assert_eq!(rest_ms(true), Some(50), "this one has served");
     }
 }

@@ -6,7 +6,7 @@ use crate::endpoints::{self, Problem};
 use crate::gateway::Gateway;
 use crate::journal::Journal;
 use circus::config::settings::{CircusSettings, EndpointSettings, LogLevel};
-use circus::sys::{error_text, fds};
+use circus::sys::fds;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -52,10 +52,6 @@ impl Opening {
     /// An endpoint cannot be had; the error is a sentence.
     pub fn open(self, surprises: &mut Vec<String>) -> Result<Control, String> {
         let settings = &self.circus.endpoints;
-        if let Some(curve) = &settings.curve {
-            readable("curve_secret_key", &curve.secret_key)?;
-            readable("curve_authorized_keys", &curve.authorized_keys)?;
-        }
         let runtime_dir = std::env::var("XDG_RUNTIME_DIR").ok();
         let opened = endpoints::open(settings, runtime_dir.as_deref());
         let mut opened = opened.map_err(|problem| match problem {
@@ -96,18 +92,6 @@ impl Opening {
         }
         control.map_err(|reason| journal.say(LogLevel::Warning, &reason)).ok()
     }
-}
-
-/// What the gateway will read: said now, and not when somebody needs it.
-fn readable(option: &str, path: &str) -> Result<(), String> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    // A pipe would be waited for.
-    let opened = options.read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    opened.map(drop).map_err(|error| {
-        let reason = error_text(error.raw_os_error().unwrap_or(0));
-        format!("{option}: cannot read {path}: {reason}")
-    })
 }
 
 /// Beside our own file, else along PATH.
