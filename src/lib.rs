@@ -5,6 +5,7 @@
 //! | `commands` | bytes of a request → a command; answers and publications → bytes |
 //! | `config` | ini text → settings; the one table of options; what to execute for a process |
 //! | `supervisor` | decides: `handle(event, now)` → actions; slots, watchers, operations, order, stop, reload, reports |
+//! | `curve` | keys for tcp endpoints, as they are in files |
 //! | `wire` | frames between circusd and its gateway, as bytes and back |
 //! | `sys` | the only unsafe code (but `bin/circusctl/zeromq.rs`): spawn, wait, signals, poll, sockets, /proc, cgroup |
 //! | `moment`, `notification`, `pattern`, `process`, `signal` | plain words that all rooms use |
@@ -38,6 +39,7 @@
 
 pub mod commands;
 pub mod config;
+pub mod curve;
 pub mod moment;
 pub mod notification;
 pub mod pattern;

@@ -187,6 +187,32 @@ fn properties_become_what_their_writer_means() {
 }
 
 #[test]
+fn strangers_may_ask_only_for_what_is_known_already() {
+    let only_reads = |command: &str, properties: Value| {
+        let body = json!({"command": command, "properties": properties, "id": 1}).to_string();
+        parse(body.as_bytes()).unwrap().command.only_reads()
+    };
+    for (command, properties) in [
+        ("status", json!({})),
+        ("stats", json!({"name": "web"})),
+        ("options", json!({"name": "web"})),
+        ("dstats", json!({})),
+    ] {
+        assert!(only_reads(command, properties), "{command}");
+    }
+    for (command, properties) in [
+        ("reloadconfig", json!({})),
+        // Reads every file that the configuration names.
+        ("reloadconfig", json!({"dry_run": true})),
+        ("restart", json!({})),
+        ("signal", json!({"name": "web", "signum": 1})),
+        ("quit", json!({})),
+    ] {
+        assert!(!only_reads(command, properties), "{command}");
+    }
+}
+
+#[test]
 fn a_signal_goes_to_whom_it_is_meant_for() {
     let to = |signum: Value, more: Value| {
         let mut properties = json!({"name": "a", "signum": signum});

@@ -26,5 +26,8 @@ mod strangers;
 #[path = "hostile/requests.rs"]
 mod requests;
 
+#[path = "hostile/batches.rs"]
+mod batches;
+
 #[path = "hostile/floods.rs"]
 mod floods;

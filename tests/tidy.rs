@@ -91,6 +91,27 @@ fn every_file_says_what_it_is_for() {
     fail_if_any("no doc comment at the top", silent);
 }
 
+/// For these the kernel takes the lock of the process's memory, and a process that hangs may hold that
+/// for ever.
+const HANGING: [&str; 6] = ["cmdline", "environ", "maps", "smaps", "smaps_rollup", "numa_maps"];
+
+#[test]
+fn pid_1_reads_nothing_that_a_hanging_process_can_hold_up() {
+    let mut found = Vec::new();
+    for source in sources("src/sys").into_iter().chain(sources("src/bin/circusd")) {
+        for (number, line) in source.body().enumerate() {
+            let reads = |file: &&str| {
+                let ends = [format!("/{file}\""), format!("(\"{file}\")")];
+                ends.iter().any(|end| line.contains(end.as_str()))
+            };
+            if HANGING.iter().any(reads) {
+                found.push(format!("{}:{}", source.name(), number + 1));
+            }
+        }
+    }
+    fail_if_any("may wait for another process", found);
+}
+
 /// Which rooms the files of a room may name.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/commands", &["commands", "pattern", "process", "signal"]),

@@ -160,7 +160,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// Nothing is changed by it: everybody who may connect may ask for it.
+    /// Nothing is changed by it, and no file of a configuration is read: everybody who may connect may
+    /// ask for it.
     pub fn only_reads(&self) -> bool {
         match self {
             Command::Dstats
@@ -171,7 +172,6 @@ impl Command {
             | Command::Numprocesses { .. }
             | Command::Numwatchers
             | Command::Options { .. }
-            | Command::ReloadConfig { dry_run: true }
             | Command::Stats { .. }
             | Command::Status { .. } => true,
             Command::Add { .. }
@@ -180,7 +180,7 @@ impl Command {
             | Command::Kill { .. }
             | Command::Quit
             | Command::Reload { .. }
-            | Command::ReloadConfig { dry_run: false }
+            | Command::ReloadConfig { .. }
             | Command::Restart(_)
             | Command::Rm { .. }
             | Command::Set { .. }

@@ -24,5 +24,5 @@ pub use command::{AskedProcess, Command, Properties, Receivers, Request, Selecti
 pub use matching::Matching;
 pub use publication::{Publication, publication};
 pub use quoted::{quoted, quoted_whole};
-pub use reply::write_reply;
+pub use reply::{write_reply, write_reply_with};
 pub use request::{Rejected, parse};

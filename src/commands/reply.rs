@@ -8,6 +8,17 @@ use serde_json::Value;
 
 /// Appends the whole body of a reply. `id` is the JSON text of the request.
 pub fn write_reply(out: &mut Vec<u8>, id: &str, unix_time: f64, answer: &Answer) {
+    write_reply_with(out, id, unix_time, answer, &[]);
+}
+
+/// The same with sentences that the client should know, if there are any and it is not refused.
+pub fn write_reply_with(
+    out: &mut Vec<u8>,
+    id: &str,
+    unix_time: f64,
+    answer: &Answer,
+    warnings: &[String],
+) {
     let mut reply = Object::new(out);
     match answer {
         Answer::Refused(refusal) => write_refusal(&mut reply, unix_time, refusal),
@@ -20,6 +31,13 @@ pub fn write_reply(out: &mut Vec<u8>, id: &str, unix_time: f64, answer: &Answer)
             reply.string("status", "ok");
             reply.float("time", unix_time);
             write_members(&mut reply, answer);
+            if !warnings.is_empty() {
+                let mut list = reply.list("warnings");
+                for warning in warnings {
+                    json::push_string(list.item(), warning);
+                }
+                list.end();
+            }
         }
     }
     reply.json("id", id);

@@ -50,6 +50,8 @@ pub struct Recipe {
     pub from_files: bool,
     /// `env_file`, as written.
     pub env_file: String,
+    /// A part of that comes from a file, and is not shown.
+    pub env_file_is_secret: bool,
     /// Directory that files are relative to.
     pub directory: String,
     /// `virtualenv`.
@@ -200,14 +202,18 @@ impl<'a> Environments<'a> {
         for item in items(&recipe.env_file) {
             self.take_room(VARIABLE_BYTES)?;
             let path = item.strip_prefix('?').unwrap_or(item);
-            let shown = shortened(path);
+            let shown =
+                if recipe.env_file_is_secret { "the file".to_owned() } else { shortened(path) };
             let content = match self.source.read(&joined(&recipe.directory, path)) {
                 Ok(content) => content,
                 Err(_) if item.starts_with('?') => continue,
                 Err(reason) => {
-                    let text = format!(
-                        "cannot read {shown}: {reason}; write `?{shown}` if it may be missing"
-                    );
+                    let advice = match recipe.env_file_is_secret {
+                        true => "write `?` before it".to_owned(),
+                        false => format!("write `?{shown}`"),
+                    };
+                    let text =
+                        format!("cannot read {shown}: {reason}; {advice} if it may be missing");
                     return Err(Unavailable { option: "env_file", text });
                 }
             };

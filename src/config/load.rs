@@ -124,7 +124,7 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
         let Some(entry) = circus.and_then(|section| section.get(option)) else {
             continue;
         };
-        let at = entry.at.clone();
+        let (at, written) = (entry.at.clone(), entry.value.clone());
         let scope = Scope {
             variables: layer,
             source,
@@ -146,7 +146,8 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
             }
             let paths = source.glob(&wanted);
             if paths.is_empty() {
-                let text = format!("`{}` leads to no file", shortened(item));
+                let item = if value.secret { shortened(&written) } else { shortened(item) };
+                let text = format!("`{item}` leads to no file");
                 document.warnings.add(&at, option, &text);
             }
             for path in paths {
@@ -164,8 +165,9 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
                 match source.read(&path) {
                     Ok(content) => document.add(&path, &content, mistakes),
                     Err(reason) => {
-                        let path = shortened(&path);
-                        mistakes.add(&at, option, format!("cannot read {path}: {reason}"))
+                        let shown =
+                            if value.secret { "the file".to_owned() } else { shortened(&path) };
+                        mistakes.add(&at, option, format!("cannot read {shown}: {reason}"))
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! Stories of whole files: what is true of a configuration when it is loaded.
 
 use super::settings::{Config, Variable};
-use super::{Source, load};
+use super::{Source, load, options};
 use crate::pattern;
 use std::collections::BTreeMap;
 
@@ -356,6 +356,28 @@ fn no_options_of_a_client_whatever_make_it_panic() {
                 let _ = super::differences(&base, &settings);
             }
             let _ = super::added(&name, "x", Some(value), &options, &files, &all);
+        }
+    }
+}
+
+/// Whatever an option makes of it.
+#[test]
+fn what_comes_from_a_file_is_in_no_mistake_and_no_warning() {
+    let watcher = options::WATCHER.iter().map(|row| ("[watcher:a]\ncmd = x\n", row.name));
+    let circus = options::CIRCUS.iter().map(|row| ("[circus]\n", row.name));
+    let socket = options::SOCKET.iter().map(|row| ("[socket:a]\n", row.name));
+    for (section, name) in watcher.chain(circus).chain(socket) {
+        let section = if name == "cmd" { "[watcher:a]\n" } else { section };
+        let name = name.replace('*', "x");
+        for value in ["$(circus.file.s)", "/$(circus.file.s) x"] {
+            for content in ["hunter2", "hunter2\nhunter2 hunter2=hunter2", "99999999999hunter2"] {
+                let text = format!("{section}{name} = {value}\n");
+                let said = match load_files(&[("/etc/c.ini", &text), ("/etc/s", content)], &[]) {
+                    Ok(config) => [config.warnings, config.unsupported].concat(),
+                    Err(mistakes) => mistakes.iter().map(|mistake| mistake.to_string()).collect(),
+                };
+                assert!(!said.iter().any(|line| line.contains("hunter2")), "{name}: {said:?}");
+            }
         }
     }
 }

@@ -182,6 +182,7 @@ impl<'a> Reader<'a> {
             bare: !self.draft.copy_env,
             from_files: self.draft.env_from_files,
             env_file: self.draft.env_file.to_string(),
+            env_file_is_secret: self.masked.iter().any(|option| **option == *"env_file"),
             directory: file.map_or("", |entry| entry.at.directory()).to_owned(),
             virtualenv: self.draft.virtualenv.to_string(),
             virtualenv_py_ver: self.draft.virtualenv_py_ver.to_string(),

@@ -90,18 +90,22 @@ impl Report {
         }
     }
 
-    fn death(&self, names: &dyn Names) -> String {
+    /// How a process has ended: no subject, and nothing of what follows. Empty for other facts.
+    pub fn cause(&self, names: &dyn Names) -> String {
         let Report::Died { slot, pid, ending, ref fault, lived_ms, memory_short, next, .. } = *self
         else {
             return String::new();
         };
-        let (fault, no_moment) = (fault.clone(), Moment::default());
-        let death = Death { slot, pid, ending, fault, lived_ms, memory_short, next, at: no_moment };
-        let who = at(names, slot);
-        let (text, then) = (death.text(names), then(next));
+        let (fault, at) = (fault.clone(), Moment::default());
+        Death { slot, pid, ending, fault, lived_ms, memory_short, next, at }.text(names)
+    }
+
+    fn death(&self, names: &dyn Names) -> String {
+        let Report::Died { slot, pid, ending, next, .. } = *self else { return String::new() };
+        let (who, cause, then) = (at(names, slot), self.cause(names), then(next));
         match ending {
-            Ending::NotExecuted(_) => format!("{who}: {text}; {then}"),
-            Ending::Exited(_) | Ending::Killed(_) => format!("{who} (pid {pid}) {text}; {then}"),
+            Ending::NotExecuted(_) => format!("{who}: {cause}; {then}"),
+            Ending::Exited(_) | Ending::Killed(_) => format!("{who} (pid {pid}) {cause}; {then}"),
         }
     }
 }

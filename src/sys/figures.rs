@@ -1,12 +1,16 @@
 //! What /proc says of one process: its times, its memory, its user and its name. Any of it may be
 //! hidden from us, and the process may go at any moment.
+//!
+//! Never read here: `cmdline`, `environ`, `maps`, `smaps`. For these the kernel takes the lock of the
+//! process's memory, which a process that hangs in a file system may hold for ever: PID 1 would hang
+//! with it. `stat`, `status` and `limits` show counters and need no such lock.
 
 use crate::process::Pid;
 use std::fs;
 use std::io::{self, Read};
 
 /// What a look at a process has shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look {
     /// It is there.
     Seen(Stat),
@@ -17,8 +21,11 @@ pub enum Look {
 }
 
 /// `/proc/PID/stat`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
+    /// What the kernel calls it: at most 15 bytes of its program's file name, unless it has given
+    /// itself another name.
+    pub name: Box<str>,
     /// It has ended and is not reaped.
     pub is_zombie: bool,
     /// Processor time of its own, without that of its children.
@@ -68,12 +75,6 @@ pub fn status(pid: Pid) -> Option<Status> {
     parse_status(read(&format!("/proc/{pid}/status"), &mut buffer).ok()?)
 }
 
-/// What it calls itself: the file name in the first word of its command line.
-pub fn program(pid: Pid) -> Option<String> {
-    let mut buffer = [0; 4096];
-    parse_program(read(&format!("/proc/{pid}/cmdline"), &mut buffer).ok()?)
-}
-
 /// Whether there is a process of this number, perhaps a zombie.
 pub fn exists(pid: Pid) -> bool {
     let pid = nix::unistd::Pid::from_raw(pid.number());
@@ -107,8 +108,10 @@ fn read<'a>(path: &str, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
 
 fn parse_stat(stat: &[u8]) -> Option<Stat> {
     // The name is in parentheses and may hold anything, so what counts is after the last.
-    let after = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    let fields = std::str::from_utf8(&stat[after..]).ok()?;
+    let begin = stat.iter().position(|byte| *byte == b'(')? + 1;
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let name = String::from_utf8_lossy(stat.get(begin..end)?).into();
+    let fields = std::str::from_utf8(&stat[end + 1..]).ok()?;
     let mut fields = fields.split_ascii_whitespace();
     // As numbered in proc(5), where the state is 3.
     let mut at = 3;
@@ -126,6 +129,7 @@ fn parse_stat(stat: &[u8]) -> Option<Stat> {
     let virtual_bytes = field(23)?.parse().ok()?;
     let resident_pages: u64 = field(24)?.parse().ok()?;
     Some(Stat {
+        name,
         is_zombie: matches!(state, "Z" | "X"),
         ticks: user_ticks.saturating_add(system_ticks),
         nice,
@@ -168,13 +172,6 @@ fn parse_status(status: &[u8]) -> Option<Status> {
     Some(Status { uid: uid?, memory })
 }
 
-fn parse_program(cmdline: &[u8]) -> Option<String> {
-    let first = cmdline.split(|byte| *byte == 0).next()?;
-    let word = first.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
-    let name = word.rsplit(|byte| *byte == b'/').next().filter(|name| !name.is_empty())?;
-    Some(String::from_utf8_lossy(name).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +183,7 @@ mod tests {
             let stat = parse_stat(format!("7 ({name}) {rest}").as_bytes()).expect("complete");
             let memory = Memory { resident_bytes: 12 * page_bytes(), virtual_bytes: 4_096_000 };
             let expected = Stat {
+                name: name.into(),
                 is_zombie: false,
                 ticks: 275,
                 nice: -5,
@@ -200,6 +198,7 @@ mod tests {
             assert_eq!(parse_stat(text.as_bytes()), None, "{text}");
         }
         assert_eq!(parse_stat(b"7 (\xff) \xff"), None);
+        assert_eq!(parse_stat(b"7 )( S 1 9 9 0"), None);
     }
 
     #[test]
@@ -225,24 +224,6 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_called_by_the_first_word_of_its_command_line() {
-        for (cmdline, name) in [
-            ("/usr/bin/sleep\x001000\0", Some("sleep")),
-            ("sleep\0", Some("sleep")),
-            ("nginx: worker process\0\0\0", Some("nginx:")),
-            ("-bash\0", Some("-bash")),
-            ("no end", Some("no")),
-            ("", None),
-            ("\0\0", None),
-            ("   \0", None),
-            ("/\0", None),
-        ] {
-            assert_eq!(parse_program(cmdline.as_bytes()).as_deref(), name, "{cmdline:?}");
-        }
-        assert_eq!(parse_program(b"/x/\xff\0").as_deref(), Some("\u{fffd}"));
-    }
-
-    #[test]
     fn we_are_there_ourselves() {
         let us = super::super::identity::pid();
         let Look::Seen(stat) = look(us) else { panic!("not without /proc") };
@@ -251,7 +232,7 @@ mod tests {
         assert!(status.memory.is_some_and(|memory| {
             memory.resident_bytes > 0 && memory.resident_bytes < physical_bytes()
         }));
-        assert!(program(us).is_some());
+        assert!(!stat.name.is_empty());
         assert_eq!(look(Pid::new(i32::MAX).expect("positive")), Look::Gone);
     }
 }

@@ -54,24 +54,23 @@ pub fn children_of(pid: Pid) -> Vec<Pid> {
     found
 }
 
-/// All that descend from a process, and not the process itself; those whose parent has ended no longer
-/// do. At most `DESCENDANTS_MAX`.
-pub fn descendants(pid: Pid) -> Vec<Pid> {
+/// All that descend from a process, each with its parent, and not the process itself; those whose
+/// parent has ended no longer do. At most `DESCENDANTS_MAX`.
+pub fn descendants(pid: Pid) -> Vec<(Pid, Pid)> {
     let mut families = Families::default();
     let mut seen = BTreeSet::from([pid]);
-    let mut found = Vec::new();
-    let mut at = 0;
+    let mut found: Vec<(Pid, Pid)> = Vec::new();
     let mut next = Some(pid);
-    while let Some(parent) = next {
+    for at in 0.. {
+        let Some(parent) = next else { break };
         for child in families.children_of(parent, None) {
             // A number may come up twice if its process goes and another one comes meanwhile.
             if found.len() < DESCENDANTS_MAX && seen.insert(child) {
-                found.push(child);
+                found.push((parent, child));
             }
         }
-        next = found.get(at).copied();
-        at += 1;
-        if at == LISTS_READ_MAX {
+        next = found.get(at).map(|(_, child)| *child);
+        if at + 1 == LISTS_READ_MAX {
             families.read_all();
         }
     }
@@ -223,6 +222,8 @@ mod tests {
             std::thread::yield_now();
         }
         let all = descendants(pid);
+        assert_eq!((all[0].0, all[1].0), (pid, all[0].1), "each with its parent");
+        let all = [all[0].1, all[1].1];
         let mut without_lists = Families::default();
         without_lists.read_all();
         assert_eq!(without_lists.children_of(pid, Some(1)), all[..1]);

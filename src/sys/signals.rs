@@ -159,7 +159,7 @@ pub fn send(pid: crate::process::Pid, signal: Signal) -> Result<(), Errno> {
 }
 
 /// Send a signal to a process only if its parent is still `parent`, so that it cannot be another
-/// one that got its number. Errors: no such process, not permitted.
+/// one that got its number. Errors: no such process, not permitted; or it is no process but a thread.
 pub fn send_to_child_of(
     parent: crate::process::Pid,
     pid: crate::process::Pid,
@@ -167,27 +167,33 @@ pub fn send_to_child_of(
 ) -> Result<(), Errno> {
     // SAFETY: a returned descriptor is ours.
     let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.number(), 0) };
-    if pidfd < 0 {
-        let error = Errno::last();
-        // Not known before Linux 5.3, or not allowed by a filter: the number has to do.
-        return if error == Errno::ESRCH { Err(error) } else { send(pid, signal) };
-    }
-    // SAFETY: just opened, and nobody else has it.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as i32) };
+    let pidfd = match pidfd {
+        // SAFETY: just opened, and nobody else has it.
+        0.. => Ok(unsafe { OwnedFd::from_raw_fd(pidfd as i32) }),
+        _ => Err(Errno::last()),
+    };
+    // After it was opened: what is true now is true of the process that is signalled.
     if super::procfs::parent(pid) != Some(parent) {
         return Err(Errno::ESRCH);
     }
-    // SAFETY: the descriptor is open; a null siginfo is allowed.
-    Errno::result(unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_raw_fd(),
-            signal.number(),
-            core::ptr::null::<libc::siginfo_t>(),
-            0,
-        )
-    })
-    .map(drop)
+    let result = pidfd.and_then(|pidfd| {
+        // SAFETY: the descriptor is open; a null siginfo is allowed.
+        Errno::result(unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                pidfd.as_raw_fd(),
+                signal.number(),
+                core::ptr::null::<libc::siginfo_t>(),
+                0,
+            )
+        })
+    });
+    match result {
+        Ok(_) => Ok(()),
+        // Not known before Linux 5.3, or not allowed by a filter: the number has to do.
+        Err(Errno::ENOSYS | Errno::EPERM) => send(pid, signal),
+        Err(error) => Err(error),
+    }
 }
 
 /// Stop this process until somebody continues it. PID 1 of a namespace is not stopped.
@@ -206,4 +212,29 @@ pub fn send_to_all(signal: Signal) {
 pub fn send_to_group(leader: crate::process::Pid, signal: Signal) {
     // SAFETY: no memory is involved.
     unsafe { libc::kill(-leader.number(), signal.number()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Pid;
+
+    #[test]
+    fn a_signal_for_a_child_reaches_neither_threads_nor_other_processes() {
+        let us = super::super::identity::pid();
+        let parent = super::super::procfs::parent(us).expect("we have one");
+        let winch = Signal::parse("WINCH").expect("a signal that nobody minds");
+        // This test runs in a thread of its own, whose number is no process's.
+        let thread = Pid::new(nix::unistd::gettid().as_raw()).expect("positive");
+        assert_ne!(thread, us);
+        assert_eq!(super::super::procfs::parent(thread), Some(parent), "so it seems");
+        assert!(send_to_child_of(parent, thread, winch).is_err());
+        assert_eq!(send_to_child_of(parent, us, winch), Ok(()));
+        assert_eq!(send_to_child_of(us, us, winch), Err(Errno::ESRCH));
+        let mut child = std::process::Command::new("sleep").arg("300").spawn().expect("a process");
+        let pid = Pid::new(child.id() as i32).expect("positive");
+        assert_eq!(send_to_child_of(us, pid, Signal::KILL), Ok(()));
+        child.wait().expect("it is our child");
+        assert_eq!(send_to_child_of(us, pid, Signal::KILL), Err(Errno::ESRCH));
+    }
 }

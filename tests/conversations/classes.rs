@@ -17,7 +17,7 @@ fn anything() -> Json {
 }
 
 /// All classes. The first that fits an error is its only one.
-pub const CLASSES: [Class; 9] = [
+pub const CLASSES: [Class; 10] = [
     Class {
         name: "Python's words",
         why: "a reason is one sentence, and there is no traceback (docs/differences.md 48)",
@@ -125,6 +125,18 @@ pub const CLASSES: [Class; 9] = [
         },
     },
     Class {
+        name: "scripts",
+        why: "a script has its own name, not its shell's (docs/differences.md 84)",
+        change: |exchange, reply| {
+            let Sent::Json(request) = &exchange.request else { return false };
+            let name = request.get("properties").get("name").text().unwrap_or_default();
+            let runs_script = name == "family" || name == "family-nochild";
+            let is_stats = request.get("command").text() == Some("stats");
+            let info = reply.find_mut("info").filter(|_| runs_script && is_stats);
+            info.is_some_and(name_the_script)
+        },
+    },
+    Class {
         name: "ipython",
         why: "there is no Python in here (docs/differences.md 68)",
         change: |exchange, reply| {
@@ -144,6 +156,20 @@ pub const CLASSES: [Class; 9] = [
         },
     },
 ];
+
+/// Of one process, or of all processes of a watcher.
+fn name_the_script(info: &mut Json) -> bool {
+    if info.get("cmdline").text() == Some("sh") {
+        info.set("cmdline", Json::Text("fam.sh".to_owned()));
+        return true;
+    }
+    let Json::Object(members) = info else { return false };
+    let mut processes = members.iter_mut().map(|(_, process)| process);
+    processes.any(|process| {
+        let is_script = process.get("cmdline").text() == Some("sh");
+        is_script && name_the_script(process)
+    })
+}
 
 fn is_default_group(endpoint: &str) -> bool {
     endpoint == "udp://237.219.251.97:12027"

@@ -202,6 +202,40 @@ fn quit_is_answered_and_ends_it_with_0() {
 }
 
 #[test]
+fn a_publication_tells_the_cause_once_and_what_follows_in_its_own_members() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let ini = "[watcher:calm]
+cmd = sleep 901
+[watcher:w]
+cmd = sh -c 'exit 3'
+autostart = False
+max_restarts = 3
+backoff = 0.05
+";
+    let mut run = operated(ini).start();
+    run.wait_for_log("calm started");
+    let mut listener = listen(&run, "--json");
+    until("it hears something", || {
+        operate(&run, "restart calm --waiting");
+        !run.file("heard").is_empty()
+    });
+    operate(&run, "start w");
+    until("it is given up", || run.file("heard").contains("giveup"));
+    listener.kill().expect("it is our child");
+    listener.wait().expect("it is our child");
+    let heard = run.file("heard");
+    let told = |topic: &str| heard.lines().find(|line| line.contains(topic)).map(str::to_string);
+    for topic in ["watcher.w.backoff", "watcher.w.giveup"] {
+        let line = told(topic).unwrap_or_else(|| panic!("{topic}: {heard}"));
+        assert!(line.contains(r#""reason": "exited with code 3 after "#), "{line}");
+        assert!(!line.contains(';'), "{line}");
+    }
+    run.stop();
+}
+
+#[test]
 fn values_from_files_are_in_no_answer_and_no_publication() {
     if !namespaces_are_possible() {
         return;

@@ -191,3 +191,70 @@ fn what_clients_have_set_or_added_stays_unless_the_file_has_changed_for_it() {
     run.wait_for_child("sleep 908");
     run.stop();
 }
+
+#[test]
+fn what_only_a_new_start_brings_about_is_said_until_then() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let before = "[watcher:same]\ncmd = sleep 901\n";
+    let mut run = operated(before).start();
+    run.wait_for_log("same started");
+    assert_eq!(ask(&run, "reloadconfig --dry-run").err, "");
+    let later = format!("{before}[circus]\numask = 077\nlogoutput = stderr\n");
+    rewrite(&run, &later);
+    let sentence = "warning: changed for the next start of circusd: logoutput, umask\n";
+    let dry = ask(&run, "reloadconfig --dry-run");
+    assert_eq!(dry.err, sentence);
+    assert_eq!(dry.out, "[circus]: adjusted (logoutput, umask)\n");
+    let said = ask(&run, "reloadconfig --waiting");
+    assert_eq!((&*said.out, &*said.err), ("ok\n", sentence));
+    run.wait_for_log("changed for the next start of circusd: logoutput, umask");
+    assert_eq!(ask(&run, "reloadconfig --dry-run"), dry, "it is still so");
+    let reply = operate(&run, "--json reloadconfig");
+    assert!(reply.contains(r#""warnings": ["changed for the next start"#), "{reply}");
+    // As it was.
+    rewrite(&run, before);
+    let said = ask(&run, "reloadconfig --dry-run");
+    assert_eq!(said.err, "");
+    run.stop();
+}
+
+#[test]
+fn what_a_start_would_warn_of_a_reload_warns_of_too() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let before = "[watcher:same]\ncmd = sleep 901\n";
+    let mut run = operated(before).start();
+    run.wait_for_log("same started");
+    rewrite(
+        &run,
+        &format!("{before}shell_args = x\nvirtualenv_py_ver = 3\n[plugin:p]\nuse = x.y\n"),
+    );
+    let dry = ask(&run, "reloadconfig --dry-run");
+    assert!(dry.err.contains("shell_args: is ignored without"), "{dry:?}");
+    assert!(dry.err.contains("warning: not supported yet: "), "{dry:?}");
+    assert!(!run.log().contains("is ignored without"), "a dry run leaves nothing in the log");
+    assert_eq!(ask(&run, "reloadconfig --waiting").err, dry.err);
+    run.wait_for_log("shell_args: is ignored without");
+    run.wait_for_log("not supported yet: ");
+    run.stop();
+}
+
+#[test]
+fn a_level_that_is_no_longer_written_is_no_longer_in_force() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let watcher = "[watcher:same]\ncmd = sleep 901\n";
+    let mut run = operated(&format!("loglevel = error\n{watcher}")).start();
+    run.wait_for_child("sleep 901");
+    operate(&run, "restart same --waiting");
+    assert_eq!(run.log(), "");
+    rewrite(&run, watcher);
+    operate(&run, "reloadconfig --waiting");
+    operate(&run, "restart same --waiting");
+    run.wait_for_log("same stopped");
+    run.stop();
+}

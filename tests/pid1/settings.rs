@@ -170,3 +170,39 @@ fn what_cannot_be_set_is_told_with_its_reason() {
         run.stop();
     }
 }
+
+/// What it says before it ends with this code.
+fn says(world: &World, words: &[&str], code: i32) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_circusd"));
+    let output = command.arg(world.folder.join("circus.ini")).args(words).output().expect("built");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
+#[test]
+fn a_key_file_that_is_none_is_told_before_anything_starts() {
+    let key = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs";
+    let ini = "[circus]\nendpoint = tcp://127.0.0.1:5555\ncurve_secret_key = @/own\n\
+               curve_authorized_keys = @/friends\n[watcher:w]\ncmd = sleep 900\n";
+    let public = format!("curve\n    public-key = \"{key}\"\n");
+    let bad = World::plain(ini).with("own", &public).with("friends", "no key\n");
+    let expected = [
+        "curve_secret_key: @/own: it has the public key only; name the file NAME.key_secret that",
+        "curve_authorized_keys: @/friends: no public key of 40 letters (Z85) in line 1; write a",
+    ];
+    for words in [&["--check"][..], &[]] {
+        let text = says(&bad, words, 2);
+        for sentence in expected {
+            let sentence = sentence.replace('@', &bad.folder.display().to_string());
+            assert!(text.contains(&sentence), "{text}");
+        }
+        assert!(text.contains("nothing was started"), "{text}");
+    }
+    let missing = World::plain(ini).with("own", key);
+    let text = says(&missing, &["--check"], 2);
+    assert!(text.contains("curve_authorized_keys: cannot read "), "{text}");
+    let good = World::plain(ini).with("own", key).with("friends", &public);
+    assert!(says(&good, &["--check"], 0).contains("is valid"));
+}

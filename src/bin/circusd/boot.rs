@@ -3,7 +3,8 @@
 
 use crate::args::Args;
 use crate::files::{Files, environment};
-use crate::journal::{Journal, Style};
+use crate::journal::{Journal, Levels, Style};
+use crate::keys;
 use crate::launcher::Launcher;
 use crate::opening::{NO_CIRCUSCTL, Opening};
 use crate::pidfile::Pidfile;
@@ -28,7 +29,7 @@ pub struct Boot {
     mode: Mode,
     environment: Vec<Variable>,
     target: Target,
-    level: LogLevel,
+    level: Levels,
     pidfile: Option<String>,
     find_terminal: bool,
 }
@@ -40,9 +41,7 @@ impl Boot {
         let environment = environment();
         let path = config_path(args)?;
         let mut config = match &path {
-            Some(path) => {
-                config::load(path, &environment, &Files).map_err(|all| lines(&all) + hint(path))?
-            }
+            Some(path) => load(path, &environment).map_err(|all| all + hint(path))?,
             None => Config::default(),
         };
         if !args.command.is_empty() {
@@ -71,7 +70,8 @@ impl Boot {
             Some(text) => Target::parse(text)?,
             None => target,
         };
-        let level = args.log_level.or(config.circus.loglevel).unwrap_or(level);
+        let mut level = Levels { always: args.log_level, usual: level, now: level };
+        level.configure(config.circus.loglevel);
         let pidfile =
             args.pidfile.clone().or_else(|| config.circus.pidfile.as_deref().map(str::to_string));
         let find_terminal = mode != Mode::Watchers && !args.daemon;
@@ -136,7 +136,7 @@ impl Boot {
         };
         let Config { circus, watchers, .. } = self.config;
         let mut opening = match &self.config_path {
-            Some(path) => Opening::new(&circus.endpoints, path, launcher.null.as_ref()),
+            Some(path) => Opening::new(&circus, path, launcher.null.as_ref()),
             // Who runs a single command operates that.
             None => None,
         };
@@ -195,6 +195,16 @@ pub fn reread(path: &str, environment: &[Variable], main: Option<&str>) -> Resul
     Ok(config)
 }
 
+/// The configuration for a start.
+///
+/// # Errors
+/// All mistakes in it, a line each.
+pub fn load(path: &str, environment: &[Variable]) -> Result<Config, String> {
+    let config = config::load(path, environment, &Files).map_err(|all| lines(&all))?;
+    keys::check(&config.circus.endpoints).map_err(|all| lines(&all))?;
+    Ok(config)
+}
+
 fn config_path(args: &Args) -> Result<Option<String>, String> {
     if let Some(path) = &args.config {
         let path = path.clone().into_string();
@@ -227,18 +237,24 @@ fn hint(path: &str) -> &'static str {
 }
 
 /// All mistakes, a line each.
-pub fn lines(mistakes: &[Mistake]) -> String {
+fn lines(mistakes: &[impl std::fmt::Display]) -> String {
     let lines: Vec<String> = mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect();
     let what = if lines.len() == 1 { "a mistake" } else { "mistakes" };
     format!("{what} in the configuration, nothing was started:{}", lines.concat())
 }
 
-/// What will surprise.
-fn surprises(config: &Config, mode: Mode, facts: &Facts) -> Vec<String> {
+/// What will surprise, as far as the configuration alone tells.
+pub fn config_surprises(config: &Config) -> Vec<String> {
     let mut all = config.warnings.clone();
     if !config.unsupported.is_empty() {
         all.push(format!("not supported yet: {}", config.unsupported.join("; ")));
     }
+    all
+}
+
+/// What will surprise.
+fn surprises(config: &Config, mode: Mode, facts: &Facts) -> Vec<String> {
+    let mut all = config_surprises(config);
     if !facts.adopts {
         all.push("not PID 1, and orphans cannot be adopted".to_string());
     }

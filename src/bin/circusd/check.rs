@@ -1,8 +1,8 @@
 //! `circusd --check`: say what would run, or every mistake; starts nothing.
 
 use crate::args::Args;
-use crate::boot::{find_config, lines};
-use crate::files::{Files, environment};
+use crate::boot::{find_config, load};
+use crate::files::environment;
 use circus::config;
 use circus::config::program::program;
 use circus::config::settings::{Config, Respawn, WatcherSettings};
@@ -13,7 +13,7 @@ pub fn check(args: &Args) -> Result<String, String> {
         None => find_config().ok_or("--check: no configuration was named or found")?,
     };
     let environment = environment();
-    let config = config::load(&path, &environment, &Files).map_err(|all| lines(&all))?;
+    let config = load(&path, &environment)?;
     Ok(text(&path, &config, &environment))
 }
 

@@ -1,11 +1,12 @@
 //! The control plane: what clients ask for is answered from what is known, or becomes an event for
 //! the core; what has happened becomes publications.
 
-use crate::boot::reread;
+use crate::boot::{config_surprises, reread};
 use crate::endpoints::Opened;
 use crate::figures::Figures;
 use crate::files::Files;
 use crate::gateway::{Gateway, Incoming};
+use crate::keys;
 use circus::commands::{
     self, Answer, AskedProcess, ChangeKind, Command, Errno, Publication, Refusal, Request,
     Selection, json,
@@ -24,6 +25,9 @@ use std::rc::Rc;
 /// So many clients may wait for work that goes on.
 const WAITING_MAX: usize = 4096;
 
+/// So many warnings of a configuration are told at once.
+const WARNINGS_MAX: usize = 100;
+
 /// Whoever works on requests and publications.
 #[derive(Debug)]
 pub struct Control {
@@ -32,8 +36,12 @@ pub struct Control {
     figures: Figures,
     /// Read again by `reloadconfig`.
     config_path: String,
+    /// `[circus]` as it was at the start: what only a new start changes is still so.
+    started_with: CircusSettings,
     waiting: BTreeMap<Ticket, Client>,
     last_ticket: u64,
+    /// For the log, since the last look.
+    warnings: Vec<String>,
 }
 
 /// Whom an answer goes to.
@@ -41,6 +49,8 @@ pub struct Control {
 struct Client {
     identity: Box<[u8]>,
     id: Box<str>,
+    /// What it is told besides.
+    warnings: Vec<String>,
 }
 
 /// What a request can look at.
@@ -53,15 +63,27 @@ pub struct View<'a> {
 }
 
 impl Control {
-    pub fn new(gateway: Gateway, endpoints: Opened, config_path: String) -> Control {
+    pub fn new(
+        gateway: Gateway,
+        endpoints: Opened,
+        config_path: String,
+        started_with: CircusSettings,
+    ) -> Control {
         Control {
             gateway,
             endpoints,
             figures: Figures::default(),
             config_path,
+            started_with,
             waiting: BTreeMap::new(),
             last_ticket: 0,
+            warnings: Vec::new(),
         }
+    }
+
+    /// What people are to know of the last request.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// Nobody who waited can be reached any more: the next gateway may give their identities to
@@ -79,76 +101,69 @@ impl Control {
             Err(rejected) => {
                 if !rejected.cast {
                     let answer = Answer::Refused(rejected.refusal);
-                    self.reply(&identity, &rejected.id, &answer, view.now);
+                    let client = Client { identity, id: rejected.id, warnings: Vec::new() };
+                    self.reply(&client, &answer, view.now);
                 }
                 return None;
             }
         };
         let Request { id, cast, waiting, command } = request;
-        let client = Client { identity, id };
-        let outcome = match refuse_stranger(uid, &command) {
-            Ok(()) => self.carry_out(command, cast, waiting, &client, view),
-            Err(refusal) => Ok(Answer::Refused(refusal)),
-        };
-        match outcome {
-            Ok(answer) => {
-                if !cast {
-                    self.reply(&client.identity, &client.id, &answer, view.now);
-                }
-                None
+        let mut client = Client { identity, id, warnings: Vec::new() };
+        let prepared = refuse_stranger(uid, &command)
+            .and_then(|()| self.prepare(command, waiting, &mut client.warnings, view));
+        let answer = match prepared {
+            Ok(Prepared::Answer(answer)) => answer,
+            Ok(Prepared::Work(work)) => {
+                self.warnings.clone_from(&client.warnings);
+                return Some(work.event(self.asker(cast, waiting, client)));
             }
-            Err(event) => Some(event),
+            Err(refusal) => Answer::Refused(refusal),
+        };
+        if !cast {
+            self.reply(&client, &answer, view.now);
         }
+        None
     }
 
-    /// The answer, or the event that leads to it: no error, so its size is nothing to avoid.
-    #[allow(clippy::result_large_err)]
-    fn carry_out(
+    /// The answer, or the work that leads to it. What the client is told besides goes to `warnings`.
+    fn prepare(
         &mut self,
         command: Command,
-        cast: bool,
         waiting: bool,
-        client: &Client,
+        warnings: &mut Vec<String>,
         view: &View<'_>,
-    ) -> Result<Answer, Event> {
+    ) -> Result<Prepared, Refusal> {
         if let Some(answer) = view.supervisor.read(&command, view.now, view.names) {
-            return Ok(answer);
+            return Ok(Prepared::Answer(answer));
         }
-        let refused = |refusal| Ok(Answer::Refused(refusal));
-        match self.own_answer(&command, view) {
-            Some(Ok(answer)) => return Ok(answer),
-            Some(Err(refusal)) => return refused(refusal),
-            None => {}
+        if let Some(answer) = self.own_answer(&command, warnings, view) {
+            return answer.map(Prepared::Answer);
         }
         if waiting && self.waiting.len() >= WAITING_MAX {
             let reason = format!("{WAITING_MAX} clients wait already; ask again later");
-            return refused(Refusal::new(Errno::Command, reason));
+            return Err(Refusal::new(Errno::Command, reason));
         }
-        let prepared = match command {
+        let work = match command {
             Command::Set { name, options } => prepare_set(&name, &options, view),
             Command::Add { name, cmd, args, options, start } => {
                 config::added(&name, &cmd, args.as_ref(), &options, &Files, view.supervisor)
-                    .map(|settings| Prepared::Add { settings: Rc::new(settings), start })
+                    .map(|settings| Work::Add { settings: Rc::new(settings), start })
                     .map_err(refusal)
             }
-            Command::ReloadConfig { .. } => self.prepare_configure(false, view),
-            Command::Restart(Selection::All) => self.prepare_configure(true, view),
-            command => Ok(Prepared::Command(command)),
+            Command::ReloadConfig { .. } => self.prepare_configure(false, warnings, view),
+            Command::Restart(Selection::All) => self.prepare_configure(true, warnings, view),
+            command => Ok(Work::Command(command)),
         };
-        match prepared {
-            Ok(prepared) => Err(prepared.event(self.asker(cast, waiting, client))),
-            Err(refusal) => refused(refusal),
-        }
+        work.map(Prepared::Work)
     }
 
-    fn asker(&mut self, cast: bool, waiting: bool, client: &Client) -> Asker {
+    fn asker(&mut self, cast: bool, waiting: bool, client: Client) -> Asker {
         if cast {
             return Asker { ticket: None, waiting };
         }
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
-        let Client { identity, id } = client;
-        self.waiting.insert(ticket, Client { identity: identity.clone(), id: id.clone() });
+        self.waiting.insert(ticket, client);
         Asker { ticket: Some(ticket), waiting }
     }
 
@@ -156,6 +171,7 @@ impl Control {
     fn own_answer(
         &mut self,
         command: &Command,
+        warnings: &mut Vec<String>,
         view: &View<'_>,
     ) -> Option<Result<Answer, Refusal>> {
         Some(match command {
@@ -171,8 +187,24 @@ impl Control {
             Command::Stats { name: Some(name), process, .. } => {
                 self.figures_of(name, process.as_ref(), view)
             }
-            Command::ReloadConfig { dry_run: true } => self.dry_run(view),
-            _ => return None,
+            Command::ReloadConfig { dry_run: true } => self.dry_run(warnings, view),
+            Command::Add { .. }
+            | Command::Decr { .. }
+            | Command::Incr { .. }
+            | Command::Kill { .. }
+            | Command::List { .. }
+            | Command::Numprocesses { .. }
+            | Command::Numwatchers
+            | Command::Quit
+            | Command::Reload { .. }
+            | Command::ReloadConfig { dry_run: false }
+            | Command::Restart(_)
+            | Command::Rm { .. }
+            | Command::Set { .. }
+            | Command::Signal { .. }
+            | Command::Start(_)
+            | Command::Status { .. }
+            | Command::Stop(_) => return None,
         })
     }
 
@@ -225,21 +257,44 @@ impl Control {
         Ok(Answer::Members(vec![("process", process.as_sent.clone()), ("info", text(info))]))
     }
 
-    fn prepare_configure(&self, restart: bool, view: &View<'_>) -> Result<Prepared, Refusal> {
-        let config = self.reread(view)?;
-        Ok(Prepared::Configure { config, restart })
+    fn prepare_configure(
+        &self,
+        restart: bool,
+        warnings: &mut Vec<String>,
+        view: &View<'_>,
+    ) -> Result<Work, Refusal> {
+        let config = self.reread(warnings, view)?;
+        Ok(Work::Configure { config, restart })
     }
 
-    fn reread(&self, view: &View<'_>) -> Result<Config, Refusal> {
+    /// What a start would warn of is in `warnings`, and what only a start brings about.
+    fn reread(&self, warnings: &mut Vec<String>, view: &View<'_>) -> Result<Config, Refusal> {
         let main = view.supervisor.main_name();
-        reread(&self.config_path, view.environment, main)
-            .map_err(|reason| Refusal::new(Errno::Command, reason))
+        let config = reread(&self.config_path, view.environment, main)
+            .map_err(|reason| Refusal::new(Errno::Command, reason))?;
+        warnings.extend(config_surprises(&config));
+        warnings.extend(keys::check(&config.circus.endpoints).err().into_iter().flatten());
+        let later = for_the_next_start(&self.started_with, &config.circus);
+        if !later.is_empty() {
+            warnings.push(format!("changed for the next start of circusd: {}", later.join(", ")));
+        }
+        if warnings.len() > WARNINGS_MAX {
+            let more = warnings.len() - WARNINGS_MAX;
+            warnings.truncate(WARNINGS_MAX);
+            warnings.push(format!("and {more} more warnings: circusd --check tells them all"));
+        }
+        Ok(config)
     }
 
-    fn dry_run(&self, view: &View<'_>) -> Result<Answer, Refusal> {
-        let config = self.reread(view)?;
+    fn dry_run(&self, warnings: &mut Vec<String>, view: &View<'_>) -> Result<Answer, Refusal> {
+        let config = self.reread(warnings, view)?;
         let mut changes = view.supervisor.changes(&config.watchers);
-        let options = config::circus_differences(view.supervisor.circus(), &config.circus);
+        let mut options = config::circus_differences(view.supervisor.circus(), &config.circus);
+        // Read already by an earlier reload, and still to come.
+        let later = for_the_next_start(&self.started_with, &config.circus);
+        options.extend(later);
+        options.sort();
+        options.dedup();
         if !options.is_empty() {
             let name = "[circus]".into();
             changes.insert(0, commands::Change { name, kind: ChangeKind::Adjusted, options });
@@ -250,13 +305,14 @@ impl Control {
     /// The core has an answer.
     pub fn answer(&mut self, ticket: Ticket, answer: &Answer, now: Moment) {
         if let Some(client) = self.waiting.remove(&ticket) {
-            self.reply(&client.identity, &client.id, answer, now);
+            self.reply(&client, answer, now);
         }
     }
 
-    fn reply(&mut self, identity: &[u8], id: &str, answer: &Answer, now: Moment) {
+    fn reply(&mut self, client: &Client, answer: &Answer, now: Moment) {
+        let Client { identity, id, warnings } = client;
         let mut body = Vec::new();
-        commands::write_reply(&mut body, id, unix_time(now, now), answer);
+        commands::write_reply_with(&mut body, id, unix_time(now, now), answer, warnings);
         if body.len() > REPLY_BYTES_MAX {
             body.clear();
             let reason = "the answer is too long; ask for one watcher";
@@ -282,7 +338,7 @@ impl Control {
         if !self.gateway.has_subscribers() {
             return;
         }
-        let reason = report.text(names);
+        let reason = report.cause(names);
         let what = match *next {
             Next::Start { delay_ms: 0 } | Next::Over => return,
             Next::Start { delay_ms } => Publication::Backoff { pid: Some(*pid), reason, delay_ms },
@@ -292,8 +348,15 @@ impl Control {
     }
 }
 
-/// What a client asked for, ready for the core.
+/// What becomes of a request.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Prepared {
+    Answer(Answer),
+    Work(Work),
+}
+
+/// What a client asked for, ready for the core.
+enum Work {
     Command(Command),
     Add {
         settings: Rc<config::settings::WatcherSettings>,
@@ -311,15 +374,15 @@ enum Prepared {
     },
 }
 
-impl Prepared {
+impl Work {
     fn event(self, asker: Asker) -> Event {
         match self {
-            Prepared::Command(command) => Event::Command { asker, command },
-            Prepared::Add { settings, start } => Event::Add { asker, settings, start },
-            Prepared::Change { watcher, settings, options, change } => {
+            Work::Command(command) => Event::Command { asker, command },
+            Work::Add { settings, start } => Event::Add { asker, settings, start },
+            Work::Change { watcher, settings, options, change } => {
                 Event::Change { asker, watcher, settings, options, change }
             }
-            Prepared::Configure { config: Config { circus, watchers, .. }, restart } => {
+            Work::Configure { config: Config { circus, watchers, .. }, restart } => {
                 Event::Configure { asker, circus, watchers, restart }
             }
         }
@@ -327,7 +390,7 @@ impl Prepared {
 }
 
 /// Of options of `[circus]` that have changed, those that only a new start of circusd brings about.
-pub fn for_the_next_start(old: &CircusSettings, new: &CircusSettings) -> Vec<Box<str>> {
+fn for_the_next_start(old: &CircusSettings, new: &CircusSettings) -> Vec<Box<str>> {
     let table = &config::options::CIRCUS;
     let mut names = config::circus_differences(old, new);
     names.retain(|name| {
@@ -340,14 +403,14 @@ fn prepare_set(
     name: &str,
     options: &commands::Properties,
     view: &View<'_>,
-) -> Result<Prepared, Refusal> {
+) -> Result<Work, Refusal> {
     let watcher = view.supervisor.find(name)?;
     let old = view.supervisor.settings(watcher);
     let (settings, options) =
         config::changed(old, options, &Files, view.supervisor).map_err(refusal)?;
     let differing = config::differences(old, &settings);
     let change = config::strongest(&differing);
-    Ok(Prepared::Change { watcher, settings: Rc::new(settings), options, change })
+    Ok(Work::Change { watcher, settings: Rc::new(settings), options, change })
 }
 
 fn get(name: &str, keys: &[Box<str>], view: &View<'_>) -> Result<Answer, Refusal> {

@@ -51,9 +51,10 @@ impl Figures {
         let us = identity::pid();
         let mut question = Question::new(self);
         let stat = question.look(us).ok().flatten();
-        let since_start = stat.map(|stat| question.now - question.seconds(stat.start_ticks));
+        let since_start =
+            stat.as_ref().map(|stat| question.now - question.seconds(stat.start_ticks));
         let mut object = Object::new(out);
-        question.members(&mut object, us, stat, since_start, First::AverageOfLife);
+        question.members(&mut object, us, stat.as_ref(), since_start, First::AverageOfLife);
         object.list("children").end();
         object.end();
     }
@@ -110,12 +111,12 @@ impl Question<'_> {
 
     fn process(&mut self, out: &mut Vec<u8>, process: &Running) {
         let stat = match self.look(process.pid) {
-            Ok(stat) if !stat.is_some_and(|stat| stat.is_zombie) => stat,
+            Ok(stat) if !stat.as_ref().is_some_and(|stat| stat.is_zombie) => stat,
             Ok(_) | Err(Gone) => return json::push_string(out, "No such process (stopped?)"),
         };
         let age = clock::now().since_ms(process.started) as f64 / 1000.0;
         let mut object = Object::new(out);
-        self.members(&mut object, process.pid, stat, Some(age), First::Zero);
+        self.members(&mut object, process.pid, stat.as_ref(), Some(age), First::Zero);
         let mut children = object.list("children");
         if let Some(stat) = stat {
             self.children(&mut children, process.pid, stat.threads);
@@ -132,9 +133,9 @@ impl Question<'_> {
                 return;
             }
             let Ok(stat) = self.look(child) else { continue };
-            let age = stat.map(|stat| self.now - self.seconds(stat.start_ticks));
+            let age = stat.as_ref().map(|stat| self.now - self.seconds(stat.start_ticks));
             let mut object = list.object();
-            self.members(&mut object, child, stat, age, First::Zero);
+            self.members(&mut object, child, stat.as_ref(), age, First::Zero);
             object.list("children").end();
             object.end();
         }
@@ -156,7 +157,7 @@ impl Question<'_> {
         &mut self,
         object: &mut Object<'_>,
         pid: Pid,
-        stat: Option<Stat>,
+        stat: Option<&Stat>,
         age: Option<f64>,
         first: First,
     ) {
@@ -172,7 +173,7 @@ impl Question<'_> {
             .map(|(memory, whole)| rounded(memory.resident_bytes as f64 / whole as f64 * 100.0, 3));
         number(object, "mem", share);
         let hundredths =
-            |stat: Stat| (stat.ticks as f64 * 100.0 / self.ticks_per_second).round() as u64;
+            |stat: &Stat| (stat.ticks as f64 * 100.0 / self.ticks_per_second).round() as u64;
         text(object, "ctime", stat.map(|stat| minutes(hundredths(stat))));
         object.integer("pid", pid.number());
         text(object, "username", status.map(|status| self.figures.users.name(status.uid)));
@@ -185,10 +186,10 @@ impl Question<'_> {
             stat.map(|stat| self.figures.wall.since_boot + self.seconds(stat.start_ticks));
         number(object, "create_time", created.map(|time| rounded(time, 2)));
         number(object, "age", age.map(|age| age.max(0.0)));
-        text(object, "cmdline", stat.and_then(|_| figures::program(pid)));
+        text(object, "cmdline", stat.map(|stat| stat.name.to_string()));
     }
 
-    fn percent(&mut self, pid: Pid, stat: Stat, first: First) -> f64 {
+    fn percent(&mut self, pid: Pid, stat: &Stat, first: First) -> f64 {
         let last = self.figures.samples.by_pid.get(&pid).copied();
         // The number may be another process's by now.
         let last = last.filter(|sample| sample.start_ticks == stat.start_ticks);
@@ -206,7 +207,7 @@ impl Question<'_> {
             passed if passed > 0.0 => rounded(used / passed * 100.0, 1),
             _ => 0.0,
         };
-        let Stat { start_ticks, ticks, .. } = stat;
+        let Stat { start_ticks, ticks, .. } = *stat;
         let sample = Sample { start_ticks, ticks, at: self.now, percent };
         self.figures.samples.by_pid.insert(pid, sample);
         percent
@@ -380,6 +381,7 @@ mod tests {
     use circus::moment::Moment;
     use circus::sys::procfs;
     use serde_json::Value;
+    use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
@@ -470,6 +472,17 @@ mod tests {
         assert!(gap.is_some_and(|gap| gap > -0.1), "{info}");
     }
 
+    /// What a process makes of its command line would be read from its memory, and so wait for it.
+    #[test]
+    fn a_process_is_called_as_the_kernel_calls_it() {
+        let mut command = Command::new("sleep");
+        let command = command.arg0("/x/another name").arg("300").stdin(Stdio::null());
+        let process = Process(command.spawn().expect("a program"));
+        let mut figures = Figures::default();
+        let info = value(|out| figures.of_process(out, &process.running()));
+        assert_eq!(info["cmdline"], "sleep");
+    }
+
     #[test]
     fn a_process_is_told_with_its_children_and_not_theirs() {
         let process = Process::start("sh -c 'sleep 300; :' & wait");
@@ -477,7 +490,7 @@ mod tests {
         let mut figures = Figures::default();
         until("there are three generations", || procfs::descendants(running.pid).len() == 2);
         let info = value(|out| figures.of_process(out, &running));
-        for pid in procfs::descendants(running.pid) {
+        for (_, pid) in procfs::descendants(running.pid) {
             let pid = nix::unistd::Pid::from_raw(pid.number());
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("our own");
         }
@@ -583,6 +596,7 @@ mod tests {
         let pid = Pid::new(7).expect("positive");
         let memory = figures::Memory { resident_bytes: 0, virtual_bytes: 0 };
         let stat = |ticks, start_ticks| Stat {
+            name: "web".into(),
             is_zombie: false,
             ticks,
             nice: 0,
@@ -593,7 +607,7 @@ mod tests {
         let mut ask = |now, stat, first| {
             let mut question = Question::new(&mut figures);
             (question.now, question.ticks_per_second) = (now, 100.0);
-            question.percent(pid, stat, first)
+            question.percent(pid, &stat, first)
         };
         assert_eq!(ask(1000.0, stat(500, 1), First::Zero), 0.0);
         assert_eq!(ask(1010.0, stat(1000, 1), First::Zero), 50.0);

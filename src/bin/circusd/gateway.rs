@@ -24,7 +24,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 /// Frames from the gateway are small: a request is the largest.
 const INBOX_BYTES_MAX: usize = circus::wire::REQUEST_BYTES_MAX + 1024;
 
-/// With so much to write no more requests are read.
+/// With so much to write no more requests are read or answered: the answer to one may be long, and a
+/// gateway needs time to take many.
 const OUTBOX_PAUSE_BYTES: usize = 256 * 1024;
 
 /// With so much to write publications are dropped.
@@ -36,14 +37,14 @@ const OUTBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// A gateway that takes nothing for so long is broken: it has nothing else to do.
 const STALLED_MS: u64 = 3000;
 
+/// Before another one is started; doubled for each that has ended before it served.
 const REST_MS: u64 = 50;
-const REST_MS_MAX: u64 = 500;
+const REST_MS_MAX: u64 = 60_000;
+/// Where no process can be made: to try again costs next to nothing, and it may be over soon.
+const NO_PROCESS_REST_MS_MAX: u64 = 500;
 
 /// So many lines for the log are kept until they are looked at.
 const NOTES_MAX: usize = 16;
-
-/// So many frames are handed over before other things are looked at.
-const FRAMES_AT_ONCE_MAX: usize = 256;
 
 /// What it is, and what there is of it.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ enum State {
 struct Link {
     fd: OwnedFd,
     inbox: Inbox,
-    /// Frames in the inbox were left for the next look.
+    /// There may be frames in the inbox that nobody has taken yet.
     has_more: bool,
     outbox: Vec<u8>,
     written: usize,
@@ -135,7 +136,7 @@ impl Gateway {
                 self.listeners.iter().for_each(|fd| set.add(fd.as_fd(), Interest::Read));
             }
             State::Serving { link, .. } => {
-                if link.waiting_bytes() < OUTBOX_PAUSE_BYTES {
+                if !link.is_paused() {
                     set.add(link.fd.as_fd(), Interest::Read);
                 }
                 if link.waiting_bytes() > 0 {
@@ -151,13 +152,16 @@ impl Gateway {
         match &self.state {
             State::Waiting | State::Ending { .. } => None,
             State::Resting { until } => Some(*until),
-            State::Serving { link, .. } if link.has_more => Some(Moment::default()),
+            // While it has to take its replies first, it is its connection that says when to go on.
+            State::Serving { link, .. } if link.has_more && !link.is_paused() => {
+                Some(Moment::default())
+            }
             State::Serving { stalled_at, .. } => stalled_at.map(|at| at.after_ms(STALLED_MS)),
         }
     }
 
-    /// A wait is over: start it, read from it, end it.
-    pub fn look(&mut self, set: &PollSet, now: Moment, requests: &mut Vec<Incoming>) {
+    /// A wait is over: start it, read from it, end it. What it asks for is taken by `next_request`.
+    pub fn look(&mut self, set: &PollSet, now: Moment) {
         match &mut self.state {
             State::Waiting => {
                 if self.listeners.iter().any(|fd| set.is_ready(fd.as_raw_fd())) {
@@ -169,15 +173,22 @@ impl Gateway {
                     self.state = State::Waiting;
                 }
             }
-            State::Serving { link, stalled_at, .. } => {
-                if set.is_ready(link.fd.as_raw_fd()) || link.has_more {
-                    self.flush(now);
-                    self.receive(requests);
-                } else if stalled_at.is_some_and(|at| at.after_ms(STALLED_MS) <= now) {
-                    self.end("it takes no replies");
+            State::Serving { link, .. } => {
+                let is_ready = set.is_ready(link.fd.as_raw_fd());
+                self.flush(now);
+                if is_ready {
+                    self.receive();
                 }
+                self.end_if_stalled(now);
             }
             State::Ending { .. } => {}
+        }
+    }
+
+    fn end_if_stalled(&mut self, now: Moment) {
+        let State::Serving { stalled_at, .. } = &self.state else { return };
+        if stalled_at.is_some_and(|at| at.after_ms(STALLED_MS) <= now) {
+            self.end("it takes no replies");
         }
     }
 
@@ -196,7 +207,7 @@ impl Gateway {
         match self.try_to_start() {
             Ok(state) => self.state = state,
             Err(error) => {
-                self.rest(now);
+                self.rest(now, NO_PROCESS_REST_MS_MAX);
                 if self.failures == 1 {
                     let text = format!("the control gateway cannot be started: {error}");
                     self.note(LogLevel::Error, text);
@@ -234,11 +245,11 @@ impl Gateway {
         Ok(State::Serving { pid, link, stalled_at: None, was_ready: false })
     }
 
-    fn rest(&mut self, now: Moment) {
-        let rest_ms = REST_MS << self.failures.min(10);
+    fn rest(&mut self, now: Moment, rest_ms_max: u64) {
+        let rest_ms = REST_MS << self.failures.min(20);
         self.failures = self.failures.saturating_add(1);
         self.subscribers = 0;
-        self.state = State::Resting { until: now.after_ms(rest_ms.min(REST_MS_MAX)) };
+        self.state = State::Resting { until: now.after_ms(rest_ms.min(rest_ms_max)) };
     }
 
     /// Take it out of service.
@@ -266,7 +277,7 @@ impl Gateway {
         if was_ready {
             self.failures = 0;
         }
-        self.rest(now);
+        self.rest(now, REST_MS_MAX);
         let how = match ending {
             Ending::Exited(code) => format!("exited with code {code}"),
             Ending::Killed(signal) => format!("was killed by {signal}"),
@@ -278,39 +289,62 @@ impl Gateway {
         }
     }
 
-    fn receive(&mut self, requests: &mut Vec<Incoming>) {
+    fn receive(&mut self) {
         let State::Serving { link, .. } = &mut self.state else { return };
-        if !link.has_more {
-            match fds::read(link.fd.as_fd(), link.inbox.space()) {
-                // This comes before the news that it has died.
-                Ok(0) => return self.take_out(false),
-                Ok(count) => link.inbox.filled(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_) => return self.end("its connection is broken"),
-            }
+        if link.has_more || link.is_paused() {
+            return;
         }
-        for _ in 0..FRAMES_AT_ONCE_MAX {
-            match self.next_frame(requests) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(Broken) => return self.end("it breaks the rules for frames"),
+        match fds::read(link.fd.as_fd(), link.inbox.space()) {
+            // This comes before the news that it has died.
+            Ok(0) => self.take_out(false),
+            Ok(count) => {
+                link.inbox.filled(count);
+                link.has_more = true;
             }
-        }
-        if let State::Serving { link, .. } = &mut self.state {
-            link.has_more = true;
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.end("its connection is broken"),
         }
     }
 
-    /// False if there is none.
-    fn next_frame(&mut self, requests: &mut Vec<Incoming>) -> Result<bool, Broken> {
-        let State::Serving { link, was_ready, .. } = &mut self.state else { return Ok(false) };
+    /// What it asks for, one after the other. None while it has not taken enough of the replies that
+    /// there are.
+    pub fn next_request(&mut self, now: Moment) -> Option<Incoming> {
+        loop {
+            let State::Serving { link, .. } = &self.state else { return None };
+            if !link.has_more {
+                return None;
+            }
+            if link.is_paused() {
+                self.flush(now);
+                let State::Serving { link, .. } = &self.state else { return None };
+                if link.is_paused() {
+                    return None;
+                }
+            }
+            match self.next_frame() {
+                Ok(Frame::Request(request)) => return Some(request),
+                Ok(Frame::Other) => {}
+                Ok(Frame::None) => return None,
+                Err(Broken) => {
+                    self.end("it breaks the rules for frames");
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn next_frame(&mut self) -> Result<Frame, Broken> {
+        let State::Serving { link, was_ready, .. } = &mut self.state else {
+            return Ok(Frame::None);
+        };
         let Some(frame) = link.inbox.next_frame().map_err(|_| Broken)? else {
             link.has_more = false;
-            return Ok(false);
+            return Ok(Frame::None);
         };
         match FromGateway::parse(frame).map_err(|_| Broken)? {
             FromGateway::Request { uid, identity, body } => {
-                requests.push(Incoming { uid, identity: identity.into(), body: body.into() });
+                let request = Incoming { uid, identity: identity.into(), body: body.into() };
+                return Ok(Frame::Request(request));
             }
             FromGateway::Subscribers(count) => self.subscribers = count,
             FromGateway::Note { level, text } => {
@@ -324,7 +358,7 @@ impl Gateway {
                 link.launch = None;
             }
         }
-        Ok(true)
+        Ok(Frame::Other)
     }
 
     /// Give it the reply to a request.
@@ -343,6 +377,11 @@ impl Gateway {
     }
 
     fn give(&mut self, message: &ToGateway<'_>, now: Moment) {
+        let State::Serving { link, .. } = &self.state else { return };
+        // Many may have waited for the same, and be answered at once.
+        if link.is_paused() {
+            self.flush(now);
+        }
         let State::Serving { link, stalled_at, .. } = &mut self.state else { return };
         if link.waiting_bytes() > OUTBOX_BYTES_MAX - FRAME_BYTES_MAX {
             return self.end("it takes no replies");
@@ -387,12 +426,26 @@ impl Gateway {
     }
 }
 
+/// What the next frame is.
+enum Frame {
+    Request(Incoming),
+    /// Acted on already.
+    Other,
+    /// There is none yet.
+    None,
+}
+
 /// A frame is not what it should be.
 struct Broken;
 
 impl Link {
     fn waiting_bytes(&self) -> usize {
         self.outbox.len() - self.written
+    }
+
+    /// It has to take its replies before it gets more.
+    fn is_paused(&self) -> bool {
+        self.waiting_bytes() >= OUTBOX_PAUSE_BYTES
     }
 
     fn tidy_up(&mut self) {
@@ -415,5 +468,25 @@ fn level_of(level: u8) -> LogLevel {
         2 => LogLevel::Warning,
         3 => LogLevel::Error,
         _ => LogLevel::Critical,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_never_serves_is_started_less_and_less_often() {
+        let mut gateway = Gateway::new(c"/absent".into(), Vec::new(), Vec::new(), None);
+        let mut rest_ms = |was_ready| {
+            let pid = Pid::new(7).expect("positive");
+            gateway.state = State::Ending { pid, was_ready, is_told: true, _launch: None };
+            gateway.ended(Ending::Exited(2), Moment::from_ms(1000));
+            gateway.deadline().map(|until| until.since_ms(Moment::from_ms(1000)))
+        };
+        let rests: Vec<Option<u64>> = (0..100).map(|_| rest_ms(false)).collect();
+        assert_eq!(rests[..4], [Some(50), Some(100), Some(200), Some(400)]);
+        assert_eq!(rests[99], Some(60_000));
+        assert_eq!(rest_ms(true), Some(50), "this one has served");
     }
 }

@@ -25,13 +25,31 @@ pub enum Style {
     Json,
 }
 
+/// What is told, and what is not worth a line.
+#[derive(Debug, Clone, Copy)]
+pub struct Levels {
+    /// The command line says so.
+    pub always: Option<LogLevel>,
+    /// Where nobody says anything.
+    pub usual: LogLevel,
+    /// In force.
+    pub now: LogLevel,
+}
+
+impl Levels {
+    /// The configuration says so, or nothing.
+    pub fn configure(&mut self, loglevel: Option<LogLevel>) {
+        self.now = self.always.or(loglevel).unwrap_or(self.usual);
+    }
+}
+
 /// The log.
 #[derive(Debug)]
 pub struct Journal {
     sink: Sink,
     /// Our own process id.
     pid: Pid,
-    level: LogLevel,
+    level: Levels,
     style: Style,
     kept: Vec<u8>,
     /// Of `kept`, so much is written already.
@@ -42,7 +60,7 @@ pub struct Journal {
 impl Journal {
     /// # Errors
     /// The target cannot be opened; the error is a sentence.
-    pub fn open(target: Target, level: LogLevel, style: Style) -> Result<Journal, String> {
+    pub fn open(target: Target, level: Levels, style: Style) -> Result<Journal, String> {
         let sink = Sink::open(target)?;
         Ok(Journal {
             sink,
@@ -57,7 +75,7 @@ impl Journal {
 
     /// Note a fact.
     pub fn report(&mut self, report: &Report, names: &dyn Names) {
-        if report.level() < self.level {
+        if report.level() < self.level.now {
             return;
         }
         let text = report.text(names);
@@ -80,14 +98,14 @@ impl Journal {
         }
     }
 
-    /// From now on.
-    pub fn set_level(&mut self, level: LogLevel) {
-        self.level = level;
+    /// The configuration was read again: this is its `loglevel`.
+    pub fn configure(&mut self, loglevel: Option<LogLevel>) {
+        self.level.configure(loglevel);
     }
 
     /// Note a sentence.
     pub fn say(&mut self, level: LogLevel, text: &str) {
-        if level < self.level {
+        if level < self.level.now {
             return;
         }
         match self.style {

@@ -14,6 +14,7 @@ mod figures;
 mod files;
 mod gateway;
 mod journal;
+mod keys;
 mod last_words;
 mod launcher;
 mod names;

@@ -5,8 +5,8 @@ use crate::control::Control;
 use crate::endpoints::{self, Problem};
 use crate::gateway::Gateway;
 use crate::journal::Journal;
-use circus::config::settings::{EndpointSettings, LogLevel};
-use circus::sys::{error_text, fds};
+use circus::config::settings::{CircusSettings, EndpointSettings, LogLevel};
+use circus::sys::fds;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -18,7 +18,8 @@ pub const NO_CIRCUSCTL: &str =
 
 /// All that is needed to open it.
 pub struct Opening {
-    settings: EndpointSettings,
+    /// With the settings of the endpoints.
+    circus: CircusSettings,
     config_path: String,
     program: CString,
     null: Option<OwnedFd>,
@@ -27,12 +28,12 @@ pub struct Opening {
 impl Opening {
     /// `None` where there is no circusctl.
     pub fn new(
-        settings: &EndpointSettings,
+        circus: &CircusSettings,
         config_path: &str,
         null: Option<&OwnedFd>,
     ) -> Option<Opening> {
         Some(Opening {
-            settings: settings.clone(),
+            circus: circus.clone(),
             config_path: config_path.to_string(),
             program: circusctl()?,
             null: null.and_then(|null| fds::high(null.as_fd()).ok()),
@@ -41,7 +42,8 @@ impl Opening {
 
     /// Somebody has asked for an endpoint: that it can be had is known before anything starts.
     pub fn is_configured(&self) -> bool {
-        self.settings.control.is_some() || self.settings.pubsub.is_some()
+        let EndpointSettings { control, pubsub, .. } = &*self.circus.endpoints;
+        control.is_some() || pubsub.is_some()
     }
 
     /// Open it.
@@ -49,24 +51,20 @@ impl Opening {
     /// # Errors
     /// An endpoint cannot be had; the error is a sentence.
     pub fn open(self, surprises: &mut Vec<String>) -> Result<Control, String> {
-        if let Some(curve) = &self.settings.curve {
-            readable("curve_secret_key", &curve.secret_key)?;
-            readable("curve_authorized_keys", &curve.authorized_keys)?;
-        }
+        let settings = &self.circus.endpoints;
         let runtime_dir = std::env::var("XDG_RUNTIME_DIR").ok();
-        let opened = endpoints::open(&self.settings, runtime_dir.as_deref());
+        let opened = endpoints::open(settings, runtime_dir.as_deref());
         let mut opened = opened.map_err(|problem| match problem {
             Problem::Fatal(reason) | Problem::Unavailable(reason) => reason,
         })?;
         surprises.append(&mut opened.warnings);
         let mut words = vec!["gateway", "--endpoint", &opened.control.text, "--pubsub"];
         words.push(&opened.pubsub.text);
-        if let Some(multicast) =
-            self.settings.multicast.as_ref().filter(|_| opened.discovery.is_some())
+        if let Some(multicast) = settings.multicast.as_ref().filter(|_| opened.discovery.is_some())
         {
             words.extend(["--multicast", &multicast.text]);
         }
-        if let Some(curve) = &self.settings.curve {
+        if let Some(curve) = &settings.curve {
             words.extend(["--curve-secret-key", &curve.secret_key]);
             words.extend(["--curve-authorized-keys", &curve.authorized_keys]);
         }
@@ -82,7 +80,7 @@ impl Opening {
             .collect::<Result<_, _>>()
             .map_err(|error| format!("cannot keep the sockets of the endpoints: {error}"))?;
         let gateway = Gateway::new(self.program, words, listeners, self.null);
-        Ok(Control::new(gateway, opened, self.config_path))
+        Ok(Control::new(gateway, opened, self.config_path, self.circus))
     }
 
     /// The same where nobody has asked for it: what is in its way is said, and that is all.
@@ -94,18 +92,6 @@ impl Opening {
         }
         control.map_err(|reason| journal.say(LogLevel::Warning, &reason)).ok()
     }
-}
-
-/// What the gateway will read: said now, and not when somebody needs it.
-fn readable(option: &str, path: &str) -> Result<(), String> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    // A pipe would be waited for.
-    let opened = options.read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    opened.map(drop).map_err(|error| {
-        let reason = error_text(error.raw_os_error().unwrap_or(0));
-        format!("{option}: cannot read {path}: {reason}")
-    })
 }
 
 /// Beside our own file, else along PATH.

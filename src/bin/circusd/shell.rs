@@ -5,7 +5,7 @@
 //! that was decided before is done, so a signal never reaches a number that is another process's
 //! by now.
 
-use crate::control::{Control, View, for_the_next_start};
+use crate::control::{Control, View};
 use crate::journal::Journal;
 use crate::last_words;
 use crate::launcher::Launcher;
@@ -29,6 +29,9 @@ use std::os::fd::{AsFd, AsRawFd};
 
 /// So many are reaped before signals are looked at again.
 const REAPED_AT_ONCE_MAX: usize = 256;
+
+/// After so long with requests, signals and children are looked at again.
+const REQUESTS_TURN_MS: u64 = 10;
 
 /// How long the end waits for the last answers to be delivered.
 const LAST_DELIVERY_MS: u64 = 300;
@@ -418,34 +421,35 @@ impl Shell {
         self.journal.flush();
     }
 
-    /// What clients ask for.
+    /// What clients ask for: one after the other, and not for so long that signals and children wait.
     fn look_at_gateway(&mut self, set: &PollSet) {
+        let begin = clock::now();
         let Some(control) = &mut self.control else { return };
-        let mut requests = Vec::new();
-        control.gateway.look(set, clock::now(), &mut requests);
-        for request in requests {
+        control.gateway.look(set, begin);
+        loop {
             let Some(control) = &mut self.control else { return };
+            let now = clock::now();
+            let Some(request) = control.gateway.next_request(now) else { return };
             let environment = &self.launcher.environment;
             let supervisor = &self.supervisor;
             let names = Lookup { supervisor, environment };
-            let now = clock::now();
             let view = View { supervisor, names: &names, environment, now };
             if let Some(event) = control.request(request, &view) {
                 self.note_settings(&event);
                 self.deliver(event);
             }
+            if clock::now().since_ms(begin) >= REQUESTS_TURN_MS {
+                return;
+            }
         }
     }
 
-    /// What a new configuration changes here, and what it cannot change.
+    /// What a new configuration changes here.
     fn note_settings(&mut self, event: &Event) {
         let Event::Configure { circus, .. } = event else { return };
-        if let Some(level) = circus.loglevel {
-            self.journal.set_level(level);
-        }
-        let later = for_the_next_start(self.supervisor.circus(), circus);
-        if !later.is_empty() {
-            let text = format!("changed for the next start of circusd: {}", later.join(", "));
+        self.journal.configure(circus.loglevel);
+        let warnings = self.control.as_mut().map(Control::take_warnings);
+        for text in warnings.into_iter().flatten() {
             self.journal.say(LogLevel::Warning, &text);
         }
     }
@@ -454,13 +458,10 @@ impl Shell {
         if !self.has_proc {
             return;
         }
-        let descendants = procfs::descendants(pid);
-        for child in &descendants {
-            // It may be another process's number by now; then its parent is a stranger.
-            let parent = procfs::parent(*child);
-            if let Some(parent) = parent.filter(|it| *it == pid || descendants.contains(it)) {
-                let _ = signals::send_to_child_of(parent, *child, signal);
-            }
+        // A child's number may be another process's by now; then its parent is a stranger. The deepest
+        // come first: one whose parent the signal has ended would have another parent too.
+        for (parent, child) in procfs::descendants(pid).into_iter().rev() {
+            let _ = signals::send_to_child_of(parent, child, signal);
         }
     }
 

@@ -74,7 +74,7 @@ fn serve(
     kind: zmq::SocketType,
     endpoint: &str,
     bytes_max: i64,
-    secret_key: Option<&curve::Key>,
+    secret_key: Option<&circus::curve::Key>,
     listener: OwnedFd,
 ) -> zmq::Result<Socket> {
     let mut socket = context.socket(kind)?;
