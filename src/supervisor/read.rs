@@ -148,7 +148,7 @@ impl Watcher {
 
     fn detail(&self, w: u32, now: Moment, names: &dyn Names) -> WatcherDetail {
         let last_death =
-            self.last_death.as_ref().map(|death| (death.text(names), now.since_ms(death.at)));
+            self.last_death.as_ref().map(|death| (death.brief(names), now.since_ms(death.at)));
         WatcherDetail {
             name: names.watcher(w).into(),
             status: self.status(),

@@ -351,13 +351,18 @@ fn mistakes_are_found_before_anything_is_asked() {
         ("add z", "add NAME CMD…"),
         ("ipython", "no Python"),
         ("nope", "there is no command nope"),
-        ("list a b", "list [NAME]"),
+        ("list a b", "list takes one word at most; \"b\" is too many: circusctl list [NAME]"),
+        ("quit extra", "quit takes no words; \"extra\" is too many: circusctl quit"),
+        ("numwatchers extra more", "numwatchers takes no words; \"extra\" is too many"),
+        ("reload web --sequential --terminate", "give one of the two"),
+        ("reload --terminate --seq", "give one of the two"),
         ("--ssh a@b list", "ssh itself"),
     ] {
         let words: Vec<&str> = line.split(' ').collect();
         let run = World::new().run(&words);
         assert_eq!((run.code, run.out.as_str()), (2, ""), "{line}");
         assert!(run.err.contains(part), "{line}: {}", run.err);
+        assert!(run.err.starts_with("error: "), "{line}: {}", run.err);
     }
 }
 
@@ -375,6 +380,11 @@ fn what_circus_cannot_send_is_sent() {
         (
             &["add", "y", "tail", "-f", "--json"],
             json!({"name": "y", "cmd": "tail -f --json", "start": false}),
+        ),
+        (
+            &["add", "y", "sh", "-c", "echo 'it is' \"$HOME\"; sleep 1", "$(circus.wid)", ""],
+            json!({"name": "y", "start": false,
+                   "cmd": "sh -c 'echo '\"'\"'it is'\"'\"' \"$HOME\"; sleep 1' $(circus.wid) ''"}),
         ),
         (&["quit", "--waiting"], json!({"waiting": true})),
     ] {

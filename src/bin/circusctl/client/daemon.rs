@@ -36,6 +36,8 @@ pub struct Patience {
     deadline: Option<Instant>,
     /// The kernel was asked why nobody answers.
     asked: bool,
+    /// The answer comes when work is done.
+    waiting: bool,
 }
 
 impl<'a> Daemon<'a> {
@@ -59,8 +61,11 @@ impl<'a> Daemon<'a> {
 
     /// Ask, and wait for the answer, whatever it is.
     pub fn reply(&self, command: &str, properties: Vec<(String, Json)>) -> Result<Json, Failure> {
+        let waiting = properties.iter().any(|(name, value)| {
+            name == "waiting" && value.as_bool() == Some(true)
+        });
         let call = self.call(command, properties)?;
-        let mut patience = self.patience();
+        let mut patience = Patience { waiting, ..self.patience() };
         loop {
             if !self.wait(&call.socket, patience.next())? {
                 self.persist(&mut patience)?;
@@ -160,13 +165,13 @@ impl<'a> Daemon<'a> {
     /// How long to wait for an answer, from now on.
     pub fn patience(&self) -> Patience {
         let deadline = self.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
-        Patience { deadline, asked: false }
+        Patience { deadline, asked: false, waiting: false }
     }
 
     /// Nothing has come while we were patient: whether to go on.
     pub fn persist(&self, patience: &mut Patience) -> Result<(), Failure> {
         if patience.left().is_some_and(|left| left.is_zero()) {
-            return Err(self.timed_out());
+            return Err(self.timed_out(patience.waiting));
         }
         if !patience.asked {
             patience.asked = true;
@@ -189,7 +194,7 @@ impl<'a> Daemon<'a> {
         match TcpStream::connect_timeout(&address, left) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 Err(Failure::Trouble(format!(
-                    "nobody listens at {}: is circusd running, with this endpoint?",
+                    "nobody listens at {}\nIs circusd running, with this endpoint?",
                     self.endpoint
                 )))
             }
@@ -201,10 +206,10 @@ impl<'a> Daemon<'a> {
         let shown = path.display();
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                format!("there is no {shown}: is circusd running, with this endpoint?")
+                format!("there is no {shown}\nIs circusd running, with this endpoint?")
             }
             ErrorKind::ConnectionRefused => {
-                format!("nobody listens at {shown}: circusd has ended, or is no circusd")
+                format!("nobody listens at {shown}\ncircusd has ended, or is no circusd")
             }
             ErrorKind::PermissionDenied => {
                 // What we cannot see into, or the socket itself.
@@ -216,21 +221,24 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// The time is over.
-    fn timed_out(&self) -> Failure {
+    /// The time is over: a line for each thing to know.
+    fn timed_out(&self, waiting: bool) -> Failure {
         let seconds = self.timeout_ms.unwrap_or(0) as f64 / 1000.0;
-        let hint = match self.endpoint.starts_with("tcp://") {
-            true if self.keys.is_none() => {
-                " If it wants CURVE, give --curve-key and --curve-server-key."
-            }
-            true => " Is --curve-server-key its public key, and ours in its curve_authorized_keys?",
-            false => "",
-        };
-        Failure::Trouble(format!(
-            "timed out: no answer from {} within {seconds} s. If the command takes longer, as with \
-             --waiting, give it more time: --timeout 60.{hint}",
-            self.endpoint
-        ))
+        let mut lines =
+            vec![format!("timed out: no answer from {} within {seconds} s", self.endpoint)];
+        if waiting {
+            lines.push("The work may go on. To wait for longer: --timeout 60".to_string());
+        }
+        if self.endpoint.starts_with("tcp://") {
+            let hint = match self.keys.is_none() {
+                true => "If it wants CURVE, give --curve-key and --curve-server-key",
+                false => {
+                    "Is --curve-server-key its public key, and ours in its curve_authorized_keys?"
+                }
+            };
+            lines.push(hint.to_string());
+        }
+        Failure::Trouble(lines.join("\n"))
     }
 }
 

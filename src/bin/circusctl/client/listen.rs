@@ -38,8 +38,9 @@ pub fn run(
         None => publications(daemon, &daemon.ask("globaloptions", pubsub_endpoint())?)?,
     };
     let socket = daemon.socket(zmq::SUB)?;
-    let topics = if words.all().is_empty() { &[String::new()][..] } else { words.all() };
-    for topic in topics {
+    let everything = [String::new()];
+    let wanted = if words.all().is_empty() { &everything[..] } else { words.all() };
+    for topic in wanted.iter().flat_map(|word| topics(word)) {
         socket.set_subscribe(topic.as_bytes()).map_err(daemon::ours)?;
     }
     daemon.connect(&socket, &endpoint)?;
@@ -73,6 +74,25 @@ fn print_all(
             output.say(&shown(&String::from_utf8_lossy(topic), payload, form))?;
         }
     }
+}
+
+/// The beginnings of topics that a word means: it is one, or a watcher's name, or that and an event.
+fn topics(word: &str) -> Vec<String> {
+    const WATCHER: &str = "watcher";
+    let rest = word.strip_prefix(WATCHER);
+    if word.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+        return vec![word.to_string()];
+    }
+    // As topics have it.
+    let name = word.to_lowercase().replace(' ', "_");
+    // Without a dot it is the whole name: `web` is not `webmail`.
+    let end = if name.contains('.') { "" } else { "." };
+    let mut found = vec![format!("{WATCHER}.{name}{end}")];
+    // There may be other topics; but a watcher `w` is not all topics that begin so.
+    if !WATCHER.starts_with(word) {
+        found.push(word.to_string());
+    }
+    found
 }
 
 fn pubsub_endpoint() -> Vec<(String, Json)> {
@@ -176,6 +196,23 @@ mod tests {
         let line = shown(topic, payload.as_bytes(), Form::Line);
         assert_eq!(line.find('.'), Some(8), "{line}");
         line[12..].to_string()
+    }
+
+    #[test]
+    fn a_watchers_name_is_a_topic() {
+        for (word, expected) in [
+            ("", &[""][..]),
+            ("watcher", &["watcher"]),
+            ("watcher.", &["watcher."]),
+            ("watcher.web", &["watcher.web"]),
+            ("web", &["watcher.web.", "web"]),
+            ("Web App", &["watcher.web_app.", "Web App"]),
+            ("web.reap", &["watcher.web.reap", "web.reap"]),
+            ("watchers", &["watcher.watchers.", "watchers"]),
+            ("w", &["watcher.w."]),
+        ] {
+            assert_eq!(topics(word), expected, "{word:?}");
+        }
     }
 
     #[test]
