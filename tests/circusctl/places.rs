@@ -3,8 +3,8 @@
 use crate::world::{World, finish};
 use serde_json::json;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -85,6 +85,8 @@ fn silence_is_told_when_the_time_is_over() {
     let run = world.run(&["--timeout", "0.2", "status", "--endpoint", &format!("tcp://{address}")]);
     assert_eq!(run.err.lines().count(), 2, "{}", run.err);
     assert!(run.err.contains("\nIf it wants CURVE, give --curve-key"), "{}", run.err);
+    let run = world.run(&["--timeout", "0.2", "status", "--endpoint", "tcp://nobody.invalid:5555"]);
+    assert!(run.err.contains("\nCan that address be reached from here?"), "{}", run.err);
 }
 
 #[test]

@@ -61,13 +61,17 @@ fn start(words: Vec<OsString>) -> u8 {
         Session { options: Options::default(), output, interactive: false, interrupts: None };
     let words: Result<Vec<String>, OsString> =
         words.into_iter().map(OsString::into_string).collect();
+    let named = words.iter().flatten().find_map(|word| commands::find(word));
     let line = words
         .map_err(|word| format!("{word:?} is not UTF-8"))
         .and_then(|words| words::parse(words, &session.options));
     let line = match line {
         Ok(line) => line,
         Err(problem) => {
-            let hint = "`circusctl --help` says more";
+            let hint = match named {
+                Some(row) => format!("`circusctl help {}` says more", row.name),
+                None => "`circusctl --help` says more".to_string(),
+            };
             return session.report(Err(Failure::Usage(format!("{problem}\n{hint}"))));
         }
     };

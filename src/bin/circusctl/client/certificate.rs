@@ -128,8 +128,8 @@ pub fn generate(output: Option<&str>) -> Result<String, Failure> {
     )?;
     let (public, secret) = (public.display(), secret.display());
     Ok(format!(
-        "public key: {public_key}, also in {public}\n\
-         secret key: in {secret}; keep that file to yourself\n\n\
+        "{public} has the public key: {public_key}\n\
+         {secret} has the secret key; nobody else gets that file\n\n\
          If these are circusd's keys:\n\
          \x20 in its configuration, section [circus]:  curve_secret_key = {secret}\n\
          \x20 to each client:  {public}, for its option --curve-server-key\n\

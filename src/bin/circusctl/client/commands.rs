@@ -66,7 +66,10 @@ pub static COMMANDS: &[Row] = &[
                Options of circusctl stand before CMD; what follows CMD belongs to it. The process\n\
                gets the words as they are, blanks and quotes included; one word alone is a command\n\
                line, which is split: add tail 'tail -f /var/log/app.log'.",
-        example: ("circusctl add --start tick sh -c 'while sleep 1; do date; done'", "one more process"),
+        example: (
+            "circusctl add --start tick sh -c 'while sleep 1; do date; done'",
+            "one more process",
+        ),
         words: (2, usize::MAX),
         flags: &[switch("start", "start it at once"), WAITING],
         nouns: &[Noun::Anything, Noun::CommandLine],

@@ -44,6 +44,9 @@ pub fn run(
         socket.set_subscribe(topic.as_bytes()).map_err(daemon::ours)?;
     }
     daemon.connect(&socket, &endpoint)?;
+    if output.terminal && form == Form::Line {
+        output.say(&format!("listening at {endpoint}; Ctrl-C ends it"))?;
+    }
     print_all(daemon, &socket, form, output)
 }
 
@@ -169,6 +172,11 @@ fn line(topic: &str, payload: &Json) -> String {
 
 /// What else a publication tells; the known parts first, in words.
 fn details(payload: &Json) -> String {
+    // It is a whole sentence, which says what the other parts say.
+    if let Some(reason) = payload.get("reason").and_then(Json::as_text).filter(|it| !it.is_empty())
+    {
+        return reason.to_string();
+    }
     let mut parts = Vec::new();
     for (name, value) in payload.members() {
         let whole = value.as_number().map(|number| number as i64);
@@ -180,7 +188,7 @@ fn details(payload: &Json) -> String {
                 Some(signal) => format!("killed by {signal}"),
                 None => format!("exit code {code}"),
             },
-            ("name" | "reason" | "error", None) => python::plain(value),
+            ("name" | "error", None) => python::plain(value),
             _ => format!("{name} {}", python::plain(value)),
         });
     }
@@ -238,6 +246,12 @@ mod tests {
                 "watcher.web.hook_failure",
                 r#"{"name": "before_start", "time": 1.5, "error": "boom"}"#,
                 "web          hook_failure before_start, boom",
+            ),
+            // A sentence that says all.
+            (
+                "watcher.web.backoff",
+                r#"{"process_pid": 7, "time": 1.5, "reason": "web (pid 7) ended", "delay": 3.99}"#,
+                "web          backoff   web (pid 7) ended",
             ),
             (
                 "watcher.web.giveup",

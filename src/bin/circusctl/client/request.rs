@@ -122,9 +122,11 @@ pub fn kill(words: &Words) -> Properties {
 pub fn reload(words: &Words) -> Properties {
     // Circus takes both and forgets the first.
     if words.has("sequential") && words.has("terminate") {
-        return Err("reload: --sequential replaces one process after the other, --terminate stops \
+        return Err(
+            "reload: --sequential replaces one process after the other, --terminate stops \
                     all of them first: give one of the two"
-            .to_string());
+                .to_string(),
+        );
     }
     let mut found = named(words);
     found.extend(properties([
