@@ -387,6 +387,10 @@ fn what_circus_cannot_send_is_sent() {
             json!({"name": "y", "start": false,
                    "cmd": "sh -c 'echo '\"'\"'it is'\"'\"' \"$HOME\"; sleep 1' $(circus.wid) ''"}),
         ),
+        (
+            &["add", "--start", "y", "--", "serve", "--start", "--waiting"],
+            json!({"name": "y", "cmd": "serve --start --waiting", "start": true}),
+        ),
         (&["quit", "--waiting"], json!({"waiting": true})),
     ] {
         let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();

@@ -63,9 +63,10 @@ pub static COMMANDS: &[Row] = &[
         syntax: "NAME CMD… [--start] [--waiting]",
         summary: "add a watcher",
         text: "It is stopped unless --start is given, and gone after a restart of circusd.\n\
-               Options of circusctl stand before CMD; what follows CMD belongs to it. The process\n\
-               gets the words as they are, blanks and quotes included; one word alone is a command\n\
-               line, which is split: add tail 'tail -f /var/log/app.log'.",
+               Options of circusctl stand before CMD; what follows CMD belongs to it, but for\n\
+               --start and --waiting unless `--` stands before CMD. The process gets the words as\n\
+               they are, blanks and quotes included; one word alone is a command line, which is\n\
+               split: add tail 'tail -f /var/log/app.log'.",
         example: (
             "circusctl add --start tick sh -c 'while sleep 1; do date; done'",
             "one more process",
