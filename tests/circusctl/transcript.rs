@@ -326,9 +326,12 @@ fn options_are_printed_as_circus_prints_them() {
 
 #[test]
 fn refusals_have_one_form() {
-    for (line, reason) in
-        [("status zz", "program zz not found"), ("globaloptions zz", "'zz' not an existing option")]
-    {
+    for (line, reason) in [
+        ("status zz", "program zz not found"),
+        ("globaloptions zz", "'zz' not an existing option"),
+        ("kill web 1", "process 1 not found in 'web'"),
+        ("signal web 1 HUP", "process 1 not found in 'web'"),
+    ] {
         let words: Vec<String> = line.split(' ').map(str::to_string).collect();
         let (run, _) = run(&words, json!({"status": "error", "reason": reason, "errno": 3}));
         assert_eq!((run.code, run.out.as_str()), (3, ""));
@@ -353,6 +356,7 @@ fn mistakes_are_found_before_anything_is_asked() {
         ("ipython", "no Python"),
         ("nope", "there is no command nope"),
         ("list a b", "list takes one word at most; \"b\" is too many: circusctl list [NAME]"),
+        ("stop ", "stop was given an empty NAME: circusctl stop [NAME]"),
         ("quit extra", "quit takes no words; \"extra\" is too many: circusctl quit"),
         ("numwatchers extra more", "numwatchers takes no words; \"extra\" is too many"),
         ("reload web --sequential --terminate", "give one of the two"),

@@ -240,6 +240,11 @@ fn count(row: &Row, words: &[String]) -> Result<(), String> {
             most => format!("{most} words at most"),
         };
         format!("takes {takes}; {extra:?} is too many")
+    } else if row.nouns.first() == Some(&Noun::Watcher)
+        && words.first().is_some_and(String::is_empty)
+    {
+        // A variable that is not set, more often than not.
+        "was given an empty NAME".to_string()
     } else {
         return Ok(());
     };
