@@ -88,7 +88,7 @@ fn another_container_gets_in_with_the_right_key_and_a_clear_word_with_a_wrong_on
     ] {
         let ended = status("1", words);
         assert_eq!((ended.code, &*ended.stdout), (1, ""), "{ended:?}");
-        assert!(ended.stderr.starts_with("circusctl: timed out: "), "{ended:?}");
+        assert!(ended.stderr.starts_with("error: timed out: "), "{ended:?}");
         assert!(ended.stderr.contains(hint), "{ended:?}");
     }
     let ended = status("30", &["--curve-key", &friend, "--curve-server-key", server]);

@@ -32,7 +32,7 @@ fn may_do_everything(container: &Container, uid: &str) {
 fn is_kept_out(container: &Container, uid: &str) {
     let ended = as_user(container, uid, &["status"]);
     assert_eq!((ended.code, &*ended.stdout), (1, ""), "{ended:?}");
-    assert!(ended.stderr.starts_with("circusctl: permission denied: "), "{ended:?}");
+    assert!(ended.stderr.starts_with("error: permission denied: "), "{ended:?}");
     assert!(ended.stderr.contains(&format!("we are user {uid}")), "{ended:?}");
 }
 

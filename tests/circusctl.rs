@@ -9,6 +9,9 @@ mod world;
 #[path = "circusctl/transcript.rs"]
 mod transcript;
 
+#[path = "circusctl/keys.rs"]
+mod keys;
+
 #[path = "circusctl/people.rs"]
 mod people;
 

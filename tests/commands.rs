@@ -509,7 +509,7 @@ fn what_circus_does_not_know_is_added_to_what_it_knows() {
             ProcessDetail { wid: 2, pid: None, state: "waiting", ms: 100, restarts: 3 },
         ],
         restarts: 3,
-        last_death: Some(("exited with code 3".to_owned(), 2000)),
+        last_death: Some(("exit code 3".to_owned(), 2000)),
     };
     let quiet = WatcherDetail {
         name: "b".into(),
@@ -529,7 +529,7 @@ fn what_circus_does_not_know_is_added_to_what_it_knows() {
          \"numprocesses\": 2, \"processes\": [\
          {\"wid\": 1, \"pid\": 7, \"state\": \"running\", \"seconds\": 1.5, \"restarts\": 0}, \
          {\"wid\": 2, \"pid\": null, \"state\": \"waiting\", \"seconds\": 0.1, \"restarts\": 3}], \
-         \"restarts\": 3, \"last_death\": {\"reason\": \"exited with code 3\", \"seconds_ago\": 2.0}}, \
+         \"restarts\": 3, \"last_death\": {\"reason\": \"exit code 3\", \"seconds_ago\": 2.0}}, \
          {\"name\": \"b\", \"status\": \"completed\", \"healthy\": true, \"note\": \"x\", \
          \"numprocesses\": 2, \"processes\": [], \"restarts\": 0, \"last_death\": null}], \"id\": 1}"
     );

@@ -171,7 +171,7 @@ impl Supervisor {
     fn detail(&self, w: u32, now: Moment, names: &dyn Names) -> WatcherDetail {
         let watcher = &self.watchers[w];
         let last_death =
-            watcher.last_death.as_ref().map(|death| (death.text(names), now.since_ms(death.at)));
+            watcher.last_death.as_ref().map(|death| (death.brief(names), now.since_ms(death.at)));
         let blocker = watcher.planned.is_some().then(|| self.blocker(w)).flatten();
         let note = match blocker {
             Some(blocker) => blocker.text(names.watcher(blocker.on)).into(),

@@ -111,6 +111,22 @@ impl Report {
 }
 
 impl Death {
+    /// In a few words, for a column.
+    pub(super) fn brief(&self, names: &dyn Names) -> String {
+        if let Some(fault) = &self.fault {
+            return fault_text(fault);
+        }
+        match self.ending {
+            Ending::Killed(_) if self.memory_short => "killed for lack of memory".to_string(),
+            Ending::Exited(code) if self.memory_short => {
+                format!("exit code {code}, lack of memory")
+            }
+            Ending::Exited(code) => format!("exit code {code}"),
+            Ending::Killed(signal) => format!("killed by {signal}"),
+            Ending::NotExecuted(_) => self.text(names),
+        }
+    }
+
     /// The sentence without its subject.
     pub(super) fn text(&self, names: &dyn Names) -> String {
         let ending = self.ending_text(names);

@@ -135,7 +135,8 @@ mod tests {
         let socket = NotifySocket::open().expect("a socket");
         let (read, write) = nix::unistd::pipe().expect("a pipe");
         let flags = SockFlag::SOCK_CLOEXEC;
-        let from = super::socket(AddressFamily::Unix, SockType::Datagram, flags, None).expect("one");
+        let from =
+            super::socket(AddressFamily::Unix, SockType::Datagram, flags, None).expect("one");
         let name = socket.name().trim_start_matches('@');
         let to = UnixAddr::new_abstract(name.as_bytes()).expect("a name");
         let descriptors = [write.as_raw_fd()];

@@ -76,6 +76,19 @@ fn publications_are_found_by_asking_the_daemon() {
 }
 
 #[test]
+fn a_watchers_name_is_enough() {
+    let publisher = Publisher::new();
+    let endpoint = publisher.world.endpoint("pubsub.sock");
+    let words = ["listen", "Web", "--pubsub", &endpoint];
+    let child = publisher.world.command(&words).spawn().expect("it starts");
+    publisher.wait_for_subscription("watcher.web.");
+    publisher.publish("watcher.webmail.reap", REAP);
+    publisher.publish("watcher.web.reap", REAP);
+    let line = first_line(child);
+    assert!(line.ends_with(".250 web          reap      pid 31, killed by SIGKILL"), "{line}");
+}
+
+#[test]
 fn the_endpoint_of_publications_can_be_given() {
     let publisher = Publisher::new();
     let endpoint = publisher.world.endpoint("pubsub.sock");

@@ -93,6 +93,36 @@ fn a_dry_run_says_what_would_change_and_never_changes_anything() {
 }
 
 #[test]
+fn what_will_surprise_is_told_beside_the_result() {
+    let world = World::new();
+    let _daemon = world.daemon(|request| {
+        Some(match request["command"].as_str() {
+            Some("status") => json!({"watchers": []}),
+            _ => json!({"changes": [], "warnings": ["a.ini:3: old", "[socket:x] does nothing"]}),
+        })
+    });
+    let warnings = "warning: a.ini:3: old\nwarning: [socket:x] does nothing\n";
+    let run = world.run(&["reloadconfig"]);
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (0, "ok\n", warnings));
+    let run = world.run(&["reloadconfig", "--dry-run"]);
+    assert_eq!((run.code, run.err.as_str()), (0, warnings));
+    assert_eq!(run.out, "nothing would change\n");
+    let run = world.run(&["reloadconfig", "--json"]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    assert!(run.out.contains("\"warnings\": ["), "{}", run.out);
+}
+
+#[test]
+fn a_refusal_of_several_lines_keeps_them_and_nothing_of_it_moves_the_terminal() {
+    let world = World::new();
+    let reason = "nothing was changed:\n  a.ini:1: x\u{1b}[2J\n  a.ini:2: y";
+    let _daemon = world.daemon(move |_| Some(json!({"status": "error", "reason": reason})));
+    let run = world.run(&["reloadconfig"]);
+    let expected = "error: nothing was changed:\n  a.ini:1: x\u{fffd}[2J\n  a.ini:2: y\n";
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (3, "", expected));
+}
+
+#[test]
 fn help_and_version_need_no_daemon() {
     let world = World::new();
     for words in [&["--help"][..], &["help"], &["-h"]] {

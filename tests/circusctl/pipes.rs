@@ -45,7 +45,7 @@ fn lines_after_a_failed_one_are_done_and_the_first_failure_is_the_exit_code() {
     let run = fed(&world, &[], "start x\nnope\nlist 'a\nlist\nexit\nstatus\n");
     assert_eq!((run.code, run.out.as_str()), (3, "a,b\n"));
     assert!(
-        run.err.starts_with("error: program x not found\ncircusctl: there is no command nope"),
+        run.err.starts_with("error: program x not found\nerror: there is no command nope"),
         "{}",
         run.err
     );

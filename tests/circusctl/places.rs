@@ -3,6 +3,7 @@
 use crate::world::{World, finish};
 use serde_json::json;
 use std::fs::{self, Permissions};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -46,7 +47,7 @@ fn soon(world: &World, words: &[&str], parts: &[&str]) {
 #[test]
 fn nobody_there_is_told_at_once() {
     let world = World::new();
-    soon(&world, &["status"], &["there is no", "control.sock", "is circusd running"]);
+    soon(&world, &["status"], &["there is no", "control.sock", "Is circusd running"]);
     // A socket that is left over.
     drop(UnixListener::bind(world.folder.join("control.sock")).expect("a socket"));
     soon(&world, &["status"], &["nobody listens at"]);
@@ -75,7 +76,17 @@ fn silence_is_told_when_the_time_is_over() {
     let run = world.run(&["--timeout", "0.2", "stop", "--waiting"]);
     assert_eq!((run.code, run.out.as_str()), (1, ""));
     assert!(run.err.contains("timed out: no answer from ipc://"), "{}", run.err);
-    assert!(run.err.contains("within 0.2 s"), "{}", run.err);
+    assert!(run.err.contains("within 0.2 s\nThe work may go on"), "{}", run.err);
+    // Only what has to do with it is said.
+    let run = world.run(&["--timeout", "0.2", "status"]);
+    assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let run = world.run(&["--timeout", "0.2", "status", "--endpoint", &format!("tcp://{address}")]);
+    assert_eq!(run.err.lines().count(), 2, "{}", run.err);
+    assert!(run.err.contains("\nIf it wants CURVE, give --curve-key"), "{}", run.err);
+    let run = world.run(&["--timeout", "0.2", "status", "--endpoint", "tcp://nobody.invalid:5555"]);
+    assert!(run.err.contains("\nCan that address be reached from here?"), "{}", run.err);
 }
 
 #[test]

@@ -326,9 +326,12 @@ fn options_are_printed_as_circus_prints_them() {
 
 #[test]
 fn refusals_have_one_form() {
-    for (line, reason) in
-        [("status zz", "program zz not found"), ("globaloptions zz", "'zz' not an existing option")]
-    {
+    for (line, reason) in [
+        ("status zz", "program zz not found"),
+        ("globaloptions zz", "'zz' not an existing option"),
+        ("kill web 1", "process 1 not found in 'web'"),
+        ("signal web 1 HUP", "process 1 not found in 'web'"),
+    ] {
         let words: Vec<String> = line.split(' ').map(str::to_string).collect();
         let (run, _) = run(&words, json!({"status": "error", "reason": reason, "errno": 3}));
         assert_eq!((run.code, run.out.as_str()), (3, ""));
@@ -344,20 +347,27 @@ fn mistakes_are_found_before_anything_is_asked() {
         ("set web cmd", "set NAME OPTION VALUE"),
         ("set web a 1 b", "\"b\" has no value"),
         ("set web nope 1", "unknown key 'nope'"),
-        ("set web numprocesses abc", "numprocesses"),
+        ("set web numprocesses abc", "numprocesses: \"abc\" is not a whole number"),
+        ("set web nope", "`circusctl help set` says more"),
         ("signal web", "signal NAME [PID] SIGNAL"),
         ("signal web x 9", "\"x\" is no whole number"),
         ("kill web --graceful_timeout soon", "no number of seconds"),
         ("add z", "add NAME CMD…"),
         ("ipython", "no Python"),
         ("nope", "there is no command nope"),
-        ("list a b", "list [NAME]"),
+        ("list a b", "list takes one word at most; \"b\" is too many: circusctl list [NAME]"),
+        ("stop ", "stop was given an empty NAME: circusctl stop [NAME]"),
+        ("quit extra", "quit takes no words; \"extra\" is too many: circusctl quit"),
+        ("numwatchers extra more", "numwatchers takes no words; \"extra\" is too many"),
+        ("reload web --sequential --terminate", "give one of the two"),
+        ("reload --terminate --seq", "give one of the two"),
         ("--ssh a@b list", "ssh itself"),
     ] {
         let words: Vec<&str> = line.split(' ').collect();
         let run = World::new().run(&words);
         assert_eq!((run.code, run.out.as_str()), (2, ""), "{line}");
         assert!(run.err.contains(part), "{line}: {}", run.err);
+        assert!(run.err.starts_with("error: "), "{line}: {}", run.err);
     }
 }
 
@@ -375,6 +385,15 @@ fn what_circus_cannot_send_is_sent() {
         (
             &["add", "y", "tail", "-f", "--json"],
             json!({"name": "y", "cmd": "tail -f --json", "start": false}),
+        ),
+        (
+            &["add", "y", "sh", "-c", "echo 'it is' \"$HOME\"; sleep 1", "$(circus.wid)", ""],
+            json!({"name": "y", "start": false,
+                   "cmd": "sh -c 'echo '\"'\"'it is'\"'\"' \"$HOME\"; sleep 1' $(circus.wid) ''"}),
+        ),
+        (
+            &["add", "--start", "y", "--", "serve", "--start", "--waiting"],
+            json!({"name": "y", "cmd": "serve --start --waiting", "start": true}),
         ),
         (&["quit", "--waiting"], json!({"waiting": true})),
     ] {

@@ -126,7 +126,7 @@ pub const CLASSES: [Class; 10] = [
     },
     Class {
         name: "scripts",
-        why: "a script has its own name, not its shell's (docs/differences.md 84)",
+        why: "a script has its own name, not its shell's (docs/differences.md 87)",
         change: |exchange, reply| {
             let Sent::Json(request) = &exchange.request else { return false };
             let name = request.get("properties").get("name").text().unwrap_or_default();

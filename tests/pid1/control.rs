@@ -317,3 +317,40 @@ URL = http://me:$(circus.file.@/secret)@@host/
     assert!(shown.is_empty(), "{shown:#?}");
     run.stop();
 }
+
+#[test]
+fn the_last_death_is_told_in_a_few_words() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let ini = "[watcher:bad]\ncmd = sh -c 'exit 3'\nrespawn = False\n\
+               [watcher:killed]\ncmd = sleep 901\n";
+    let mut run = operated(ini).start();
+    run.wait_for_log("exited with code 3");
+    operate(&run, "signal killed KILL");
+    run.wait_for_log("was killed by SIGKILL");
+    let table = operate(&run, "status --detail");
+    for (name, end) in [("bad", "exit code 3, "), ("killed", "killed by SIGKILL, ")] {
+        let line = table.lines().find(|line| line.starts_with(name)).expect("its line");
+        assert!(line.contains(&format!("  {end}")) && line.ends_with(" ago"), "{table}");
+    }
+    run.stop();
+}
+
+#[test]
+fn after_a_stop_of_the_last_circusd_goes_on_unless_it_is_to_exit_when_done() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let watcher = "[watcher:w]\ncmd = sleep 901\n";
+    let mut run = operated(watcher).start();
+    run.wait_for_child("sleep 901");
+    operate(&run, "stop --waiting");
+    assert_eq!(operate(&run, "start --waiting"), "ok");
+    run.wait_for_child("sleep 901");
+    run.stop();
+    let mut run = operated(&format!("exit_when_done = True\n{watcher}")).start();
+    run.wait_for_child("sleep 901");
+    operate(&run, "stop");
+    assert_eq!(run.exit_code(), 0);
+}

@@ -139,6 +139,13 @@ fn a_broken_file_changes_nothing_and_the_reply_names_file_and_line() {
         }
         assert_eq!(services(&run), before, "{line}");
     }
+    // Several: a line each.
+    rewrite(&run, &format!("{BEFORE}numproceses = 2\nstop_signal = LOUD\n"));
+    let said = ask(&run, "reloadconfig");
+    let lines: Vec<&str> = said.err.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "error: nothing was changed:"), "{said:?}");
+    assert!(lines[1].contains("circus.ini:16: numproceses: "), "{said:?}");
+    assert!(lines[2].contains("circus.ini:17: stop_signal: "), "{said:?}");
     std::fs::remove_file(run.folder().join("circus.ini")).expect("it was there");
     let said = ask(&run, "reloadconfig --waiting");
     assert!(said.err.contains("circus.ini: cannot be read: No such file"), "{said:?}");

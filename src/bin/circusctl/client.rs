@@ -61,13 +61,17 @@ fn start(words: Vec<OsString>) -> u8 {
         Session { options: Options::default(), output, interactive: false, interrupts: None };
     let words: Result<Vec<String>, OsString> =
         words.into_iter().map(OsString::into_string).collect();
+    let named = words.iter().flatten().find_map(|word| commands::find(word));
     let line = words
         .map_err(|word| format!("{word:?} is not UTF-8"))
         .and_then(|words| words::parse(words, &session.options));
     let line = match line {
         Ok(line) => line,
         Err(problem) => {
-            let hint = "`circusctl --help` says more";
+            let hint = match named {
+                Some(row) => format!("`circusctl help {}` says more", row.name),
+                None => "`circusctl --help` says more".to_string(),
+            };
             return session.report(Err(Failure::Usage(format!("{problem}\n{hint}"))));
         }
     };
@@ -198,7 +202,9 @@ impl Session {
     ) -> Result<(), Failure> {
         if !words.has("dry-run") {
             let properties = request::waiting(words).map_err(Failure::Usage)?;
-            return self.show(&daemon.reply("reloadconfig", properties)?, options, print::done);
+            let reply = daemon.reply("reloadconfig", properties)?;
+            self.warn(&reply, options);
+            return self.show(&reply, options, print::done);
         }
         // Circus ignores what it does not know: it would reload.
         let known = daemon.ask("status", vec![("detail".to_string(), Json::Bool(true))])?;
@@ -207,7 +213,21 @@ impl Session {
             return Err(Failure::Trouble(text.to_string()));
         }
         let properties = vec![("dry_run".to_string(), Json::Bool(true))];
-        self.show(&daemon.reply("reloadconfig", properties)?, options, print::changes)
+        let reply = daemon.reply("reloadconfig", properties)?;
+        self.warn(&reply, options);
+        self.show(&reply, options, print::changes)
+    }
+
+    /// What a reply says that will surprise. As JSON it has it already.
+    fn warn(&self, reply: &Json, options: &Options) {
+        if options.json || options.prettify {
+            return;
+        }
+        for warning in reply.get("warnings").map_or(&[][..], Json::items) {
+            let text = output::printable(&python::plain(warning));
+            // Nobody may be there to read it: that changes nothing.
+            let _ = writeln!(std::io::stderr(), "warning: {text}");
+        }
     }
 
     fn complete(&self, words: &Words, options: &Options) -> Result<(), Failure> {

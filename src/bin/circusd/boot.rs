@@ -183,11 +183,14 @@ struct Facts {
 /// The configuration once more, while it runs. `main` is the name of the main command.
 ///
 /// # Errors
-/// All mistakes, in one sentence.
+/// All mistakes, a line each if there are several.
 pub fn reread(path: &str, environment: &[Variable], main: Option<&str>) -> Result<Config, String> {
     let config = config::load(path, environment, &Files).map_err(|mistakes| {
         let all: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
-        format!("nothing was changed: {}", all.join("; "))
+        match &all[..] {
+            [mistake] => format!("nothing was changed: {mistake}"),
+            all => format!("nothing was changed:\n  {}", all.join("\n  ")),
+        }
     })?;
     if config.watchers.iter().any(|watcher| Some(&*watcher.name) == main) {
         return Err("nothing was changed: a watcher cannot be named as the main command".into());

@@ -128,10 +128,16 @@ pub fn generate(output: Option<&str>) -> Result<String, Failure> {
     )?;
     let (public, secret) = (public.display(), secret.display());
     Ok(format!(
-        "public key  {public_key}\nwritten to  {public} and {secret}\n\n\
-         For circusd:  [circus] curve_secret_key = {secret}\n\
-         \x20             and clients' public keys in the file curve_authorized_keys\n\
-         For a client: circusctl --curve-key {secret} --curve-server-key <circusd's public key>"
+        "{public} has the public key: {public_key}\n\
+         {secret} has the secret key; nobody else gets that file\n\n\
+         If these are circusd's keys:\n\
+         \x20 in its configuration, section [circus]:  curve_secret_key = {secret}\n\
+         \x20 to each client:  {public}, for its option --curve-server-key\n\
+         If these are a client's keys:\n\
+         \x20 to circusd: this line, in the file that [circus] curve_authorized_keys names:\n\
+         \x20   {public_key}\n\
+         \x20 the client:  circusctl --endpoint tcp://HOST:PORT --curve-key {secret} \\\n\
+         \x20              --curve-server-key CIRCUSDS.key status"
     ))
 }
 
@@ -165,7 +171,9 @@ mod tests {
         let said = generate(Some(output)).expect("keys");
         let secret = format!("{output}/circus.key_secret");
         let public = format!("{output}/circus.key");
-        assert!(said.contains(&secret), "{said}");
+        assert!(said.contains(&format!("[circus]:  curve_secret_key = {secret}\n")), "{said}");
+        assert!(said.contains(&format!("{public}, for its option --curve-server-key")), "{said}");
+        assert!(said.contains(&format!("--curve-key {secret} ")), "{said}");
         let mode = fs::metadata(&secret).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let keys = Keys::read(&secret, &public).expect("keys");

@@ -63,8 +63,14 @@ pub static COMMANDS: &[Row] = &[
         syntax: "NAME CMD… [--start] [--waiting]",
         summary: "add a watcher",
         text: "It is stopped unless --start is given, and gone after a restart of circusd.\n\
-               Options of circusctl stand before CMD; what follows CMD belongs to it.",
-        example: ("circusctl add --start tail tail -f /var/log/app.log", "run one more process"),
+               Options of circusctl stand before CMD; what follows CMD belongs to it, but for\n\
+               --start and --waiting unless `--` stands before CMD. The process gets the words as\n\
+               they are, blanks and quotes included; one word alone is a command line, which is\n\
+               split: add tail 'tail -f /var/log/app.log'.",
+        example: (
+            "circusctl add --start tick sh -c 'while sleep 1; do date; done'",
+            "one more process",
+        ),
         words: (2, usize::MAX),
         flags: &[switch("start", "start it at once"), WAITING],
         nouns: &[Noun::Anything, Noun::CommandLine],
@@ -142,7 +148,8 @@ pub static COMMANDS: &[Row] = &[
         syntax: "[NAME] [-q]",
         summary: "exit with 0 only if every watcher is as it should be",
         text: "A stopped watcher that was to start, too few processes, a failed one-shot or one that\n\
-               was given up are not healthy; nor is what is still starting. Says which, and why.\n\
+               was given up are not healthy; nor is what is still starting. Prints a line for each\n\
+               that is not, with the reason; --json prints all, with healthy for each.\n\
                Exit codes: 0 healthy, 1 not healthy or circusd does not answer.",
         example: ("HEALTHCHECK CMD [\"/circusctl\", \"health\", \"-q\"]", "in a Dockerfile"),
         words: (0, 1),
@@ -180,7 +187,11 @@ pub static COMMANDS: &[Row] = &[
         syntax: "[--output NAME|DIRECTORY]",
         summary: "make a pair of CURVE keys for a tcp endpoint",
         text: "Writes NAME.key (public) and NAME.key_secret (mode 0600; keep it), NAME is circus\n\
-               unless given. Files that are there are never overwritten. Asks no circusd.",
+               unless given. Files that are there are never overwritten. Asks no circusd.\n\
+               circusd and each client need a pair, and the other's public key: circusd has\n\
+               curve_secret_key = server.key_secret and, in the file curve_authorized_keys, the\n\
+               public keys of its clients, one a line; a client has --curve-key client.key_secret\n\
+               and --curve-server-key server.key.",
         example: ("circusctl keygen --output /etc/circus/server", "server.key, server.key_secret"),
         words: (0, 0),
         flags: &[Flag {
@@ -236,10 +247,11 @@ pub static COMMANDS: &[Row] = &[
         syntax: "[TOPIC…] [--pubsub ENDPOINT] [--raw]",
         summary: "print what happens, as it happens, until Ctrl-C",
         text: "A line for each publication; with --json an object with topic and payload a line.\n\
-               TOPIC is the beginning of a topic, such as watcher.web. or watcher.web.reap; all\n\
-               unless given. circusd says where it publishes; where its control endpoint cannot be\n\
-               reached, --pubsub (or --endpoint, as for Circus) names that endpoint.",
-        example: ("circusctl listen watcher.web.", "all that happens to web"),
+               TOPIC is the name of a watcher, or the beginning of a topic, such as watcher. or\n\
+               watcher.web.reap; all unless given. circusd says where it publishes; where its\n\
+               control endpoint cannot be reached, --pubsub (or --endpoint, as for Circus) names\n\
+               that endpoint.",
+        example: ("circusctl listen web", "all that happens to web"),
         words: (0, usize::MAX),
         flags: &[
             Flag {
@@ -320,7 +332,7 @@ pub static COMMANDS: &[Row] = &[
         syntax: "[NAME] [--sequential | --terminate] [--waiting]",
         summary: "replace the processes of a watcher by new ones, or of all",
         text: "New processes are started, then the old ones stopped; watchers with send_hup get\n\
-               SIGHUP and keep their processes.",
+               SIGHUP and keep their processes. --sequential and --terminate exclude each other.",
         example: ("circusctl reload web --sequential --waiting", "one process after the other"),
         words: (0, 1),
         flags: &[
@@ -336,7 +348,8 @@ pub static COMMANDS: &[Row] = &[
         group: Group::Configuration,
         syntax: "[--dry-run] [--waiting]",
         summary: "read the configuration again and change what has changed in it",
-        text: "A file with mistakes changes nothing.",
+        text: "A file with mistakes changes nothing; each mistake is told on a line of its own.\n\
+               What will surprise is told as `warning: …`.",
         example: ("circusctl reloadconfig --dry-run", "say what would change"),
         words: (0, 0),
         flags: &[switch("dry-run", "only say what would change"), WAITING],
@@ -348,7 +361,7 @@ pub static COMMANDS: &[Row] = &[
         group: Group::Processes,
         syntax: "[NAME] [--match METHOD] [--waiting]",
         summary: "stop and start watchers; of all, with the configuration read again",
-        text: "",
+        text: "Watchers that are named or matched are started even if autostart is False.",
         example: ("circusctl restart 'web*' --waiting", "all that begin so"),
         words: (0, 1),
         flags: SELECT,
@@ -400,7 +413,8 @@ pub static COMMANDS: &[Row] = &[
         group: Group::Processes,
         syntax: "[NAME] [--match METHOD] [--waiting]",
         summary: "start watchers; all that start with circusd unless named",
-        text: "",
+        text: "Without NAME those with autostart = False are left alone; watchers that are named or\n\
+               matched are started whatever autostart says.",
         example: ("circusctl start web --waiting", "answers when it runs"),
         words: (0, 1),
         flags: SELECT,
@@ -439,8 +453,9 @@ pub static COMMANDS: &[Row] = &[
         name: "stop",
         group: Group::Processes,
         syntax: "[NAME] [--match METHOD] [--waiting]",
-        summary: "stop watchers; all unless named. circusd goes on",
-        text: "",
+        summary: "stop watchers; all unless named",
+        text: "circusd goes on, and `start` starts them again. With exit_when_done = True it ends\n\
+               when nothing is left to run, so also after a stop of the last.",
         example: ("circusctl --timeout 60 stop db --waiting", "answers when it is gone"),
         words: (0, 1),
         flags: SELECT,

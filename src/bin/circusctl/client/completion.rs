@@ -92,10 +92,8 @@ fn nouns(row: &Row, count: usize, watchers: impl FnOnce() -> Vec<String>) -> Vec
         return Vec::new();
     };
     match row.nouns[count.min(last)] {
-        Noun::Watcher => watchers().into_iter().map(|name| Candidate::new(name, "")).collect(),
-        Noun::Topic => {
-            let topics = watchers().into_iter().map(|name| name.to_lowercase().replace(' ', "_"));
-            topics.map(|name| Candidate::new(format!("watcher.{name}."), "")).collect()
+        Noun::Watcher | Noun::Topic => {
+            watchers().into_iter().map(|name| Candidate::new(name, "")).collect()
         }
         Noun::OptionPairs if count.is_multiple_of(2) => Vec::new(),
         Noun::WatcherOption | Noun::OptionPairs => WATCHER
@@ -154,7 +152,7 @@ mod tests {
             ("get Web cmd gra", &["graceful_timeout"]),
             ("set Web cmd x gra", &["graceful_timeout"]),
             ("set Web numprocesses ", &[]),
-            ("listen w", &["watcher.web.", "watcher.plugin:x."]),
+            ("listen w", &["Web"]),
             ("help rel", &["reload", "reloadconfig"]),
             ("globaloptions pub", &["pubsub_endpoint"]),
             ("completion z", &["zsh"]),

@@ -36,6 +36,10 @@ pub struct Patience {
     deadline: Option<Instant>,
     /// The kernel was asked why nobody answers.
     asked: bool,
+    /// The answer comes when work is done.
+    waiting: bool,
+    /// No connection over tcp is possible, or it is not known.
+    unreachable: bool,
 }
 
 impl<'a> Daemon<'a> {
@@ -59,8 +63,11 @@ impl<'a> Daemon<'a> {
 
     /// Ask, and wait for the answer, whatever it is.
     pub fn reply(&self, command: &str, properties: Vec<(String, Json)>) -> Result<Json, Failure> {
+        let waiting = properties
+            .iter()
+            .any(|(name, value)| name == "waiting" && value.as_bool() == Some(true));
         let call = self.call(command, properties)?;
-        let mut patience = self.patience();
+        let mut patience = Patience { waiting, ..self.patience() };
         loop {
             if !self.wait(&call.socket, patience.next())? {
                 self.persist(&mut patience)?;
@@ -160,40 +167,42 @@ impl<'a> Daemon<'a> {
     /// How long to wait for an answer, from now on.
     pub fn patience(&self) -> Patience {
         let deadline = self.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
-        Patience { deadline, asked: false }
+        Patience { deadline, asked: false, waiting: false, unreachable: false }
     }
 
     /// Nothing has come while we were patient: whether to go on.
     pub fn persist(&self, patience: &mut Patience) -> Result<(), Failure> {
         if patience.left().is_some_and(|left| left.is_zero()) {
-            return Err(self.timed_out());
+            return Err(self.timed_out(patience));
         }
         if !patience.asked {
             patience.asked = true;
-            self.diagnose(patience.left())?;
+            patience.unreachable = !self.diagnose(patience.left())?;
         }
         Ok(())
     }
 
-    /// Why nobody answers, if the kernel knows: nobody is there, or we may not.
-    fn diagnose(&self, left: Option<Duration>) -> Result<(), Failure> {
+    /// Why nobody answers, if the kernel knows: nobody is there, or we may not. Whether somebody
+    /// can be connected to.
+    fn diagnose(&self, left: Option<Duration>) -> Result<bool, Failure> {
         if let Some(path) = endpoint::path(&self.endpoint) {
             return connect::check(path)
+                .map(|_| true)
                 .map_err(|error| Failure::Trouble(self.refused(path, error)));
         }
         let address = endpoint::address(&self.endpoint).unwrap_or("");
         let address = address.replace("localhost:", "127.0.0.1:");
         // Names are left alone: to look one up may take longer than there is time.
-        let Ok(address) = address.parse::<SocketAddr>() else { return Ok(()) };
+        let Ok(address) = address.parse::<SocketAddr>() else { return Ok(false) };
         let left = left.unwrap_or(Duration::MAX).clamp(Duration::from_millis(1), TCP_PATIENCE);
         match TcpStream::connect_timeout(&address, left) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 Err(Failure::Trouble(format!(
-                    "nobody listens at {}: is circusd running, with this endpoint?",
+                    "nobody listens at {}\nIs circusd running, with this endpoint?",
                     self.endpoint
                 )))
             }
-            _ => Ok(()),
+            result => Ok(result.is_ok()),
         }
     }
 
@@ -201,10 +210,10 @@ impl<'a> Daemon<'a> {
         let shown = path.display();
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                format!("there is no {shown}: is circusd running, with this endpoint?")
+                format!("there is no {shown}\nIs circusd running, with this endpoint?")
             }
             ErrorKind::ConnectionRefused => {
-                format!("nobody listens at {shown}: circusd has ended, or is no circusd")
+                format!("nobody listens at {shown}\ncircusd has ended, or is no circusd")
             }
             ErrorKind::PermissionDenied => {
                 // What we cannot see into, or the socket itself.
@@ -216,21 +225,27 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// The time is over.
-    fn timed_out(&self) -> Failure {
+    /// The time is over: a line for each thing to know.
+    fn timed_out(&self, patience: &Patience) -> Failure {
         let seconds = self.timeout_ms.unwrap_or(0) as f64 / 1000.0;
-        let hint = match self.endpoint.starts_with("tcp://") {
-            true if self.keys.is_none() => {
-                " If it wants CURVE, give --curve-key and --curve-server-key."
+        let mut lines =
+            vec![format!("timed out: no answer from {} within {seconds} s", self.endpoint)];
+        if patience.waiting {
+            lines.push("The work may go on. To wait for longer: --timeout 60".to_string());
+        }
+        if self.endpoint.starts_with("tcp://") {
+            if patience.unreachable {
+                lines.push("Can that address be reached from here?".to_string());
             }
-            true => " Is --curve-server-key its public key, and ours in its curve_authorized_keys?",
-            false => "",
-        };
-        Failure::Trouble(format!(
-            "timed out: no answer from {} within {seconds} s. If the command takes longer, as with \
-             --waiting, give it more time: --timeout 60.{hint}",
-            self.endpoint
-        ))
+            let hint = match self.keys.is_none() {
+                true => "If it wants CURVE, give --curve-key and --curve-server-key",
+                false => {
+                    "Is --curve-server-key its public key, and ours in its curve_authorized_keys?"
+                }
+            };
+            lines.push(hint.to_string());
+        }
+        Failure::Trouble(lines.join("\n"))
     }
 }
 

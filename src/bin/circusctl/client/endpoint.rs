@@ -6,8 +6,10 @@ use super::failure::Failure;
 use circus::sys::identity;
 use std::fs;
 use std::io::ErrorKind;
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The name of the socket in those directories.
 const SOCKET: &str = "control.sock";
@@ -82,13 +84,32 @@ impl Places {
         }
         match denied {
             Some((path, owner)) => Err(Failure::Trouble(permission_denied(&path, owner, self.uid))),
-            None => Err(Failure::Trouble(format!(
-                "no control socket was found. Is circusd running, with an endpoint? There is none of\n\
-                 {}\nIf it is elsewhere, name it by --endpoint or CIRCUSCTL_ENDPOINT.",
-                looked.join("\n")
-            ))),
+            None => Err(Failure::Trouble(nothing(&looked, listens(CIRCUS)))),
         }
     }
+}
+
+/// What is said where no socket is. `circus`: somebody listens where Circus does by default.
+fn nothing(looked: &[String], circus: bool) -> String {
+    let mut text = format!(
+        "no control socket was found. There is none of\n{}\nIs circusd running, with an \
+         endpoint?\nIf it is elsewhere, name it by --endpoint or CIRCUSCTL_ENDPOINT",
+        looked.join("\n")
+    );
+    if circus {
+        text.push_str(&format!(
+            "\nSomebody listens at tcp://{CIRCUS}: if that is it, --endpoint tcp://{CIRCUS}"
+        ));
+    }
+    text
+}
+
+/// Where Circus has its control endpoint, and files written for it may still have it.
+const CIRCUS: &str = "127.0.0.1:5555";
+
+fn listens(address: &str) -> bool {
+    let patience = Duration::from_millis(200);
+    address.parse().is_ok_and(|at| TcpStream::connect_timeout(&at, patience).is_ok())
 }
 
 impl Directory {
@@ -122,8 +143,9 @@ const WRITABLE_BY_ALL: u32 = 0o002;
 /// What to do where the kernel says no.
 pub fn permission_denied(path: &Path, owner: u32, uid: u32) -> String {
     format!(
-        "permission denied: {} belongs to user {owner}, and we are user {uid}. Run as that user \
-         (docker exec -u {owner} …) or as root, or set endpoint_mode in the configuration",
+        "permission denied: {} belongs to user {owner}, and we are user {uid}\n\
+         Run as that user (docker exec -u {owner} …) or as root, or set endpoint_mode in the \
+         configuration",
         path.display()
     )
 }
@@ -230,7 +252,9 @@ mod tests {
     fn without_any_the_places_are_named() {
         let error = find(&["/nowhere/circus".into()], 0).expect_err("none");
         assert!(error.contains("/nowhere/circus/control.sock"), "{error}");
-        assert!(error.contains("Is circusd running"), "{error}");
+        assert!(error.contains("\nIs circusd running"), "{error}");
+        assert!(!nothing(&[], false).contains("tcp://"));
+        assert!(nothing(&[], true).ends_with("--endpoint tcp://127.0.0.1:5555"));
     }
 
     #[test]

@@ -33,8 +33,10 @@ impl Failure {
     /// What is printed to standard error.
     pub fn message(&self) -> Option<String> {
         match self {
-            Failure::Usage(text) | Failure::Trouble(text) => Some(format!("circusctl: {text}")),
-            Failure::Refused(reason) => Some(format!("error: {reason}")),
+            // As Circus's circusctl begins it.
+            Failure::Usage(text) | Failure::Trouble(text) | Failure::Refused(text) => {
+                Some(format!("error: {text}"))
+            }
             Failure::Said(_) | Failure::NobodyReads | Failure::Interrupted => None,
         }
     }

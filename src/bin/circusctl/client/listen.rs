@@ -38,11 +38,15 @@ pub fn run(
         None => publications(daemon, &daemon.ask("globaloptions", pubsub_endpoint())?)?,
     };
     let socket = daemon.socket(zmq::SUB)?;
-    let topics = if words.all().is_empty() { &[String::new()][..] } else { words.all() };
-    for topic in topics {
+    let everything = [String::new()];
+    let wanted = if words.all().is_empty() { &everything[..] } else { words.all() };
+    for topic in wanted.iter().flat_map(|word| topics(word)) {
         socket.set_subscribe(topic.as_bytes()).map_err(daemon::ours)?;
     }
     daemon.connect(&socket, &endpoint)?;
+    if output.terminal && form == Form::Line {
+        output.say(&format!("listening at {endpoint}; Ctrl-C ends it"))?;
+    }
     print_all(daemon, &socket, form, output)
 }
 
@@ -73,6 +77,25 @@ fn print_all(
             output.say(&shown(&String::from_utf8_lossy(topic), payload, form))?;
         }
     }
+}
+
+/// The beginnings of topics that a word means: it is one, or a watcher's name, or that and an event.
+fn topics(word: &str) -> Vec<String> {
+    const WATCHER: &str = "watcher";
+    let rest = word.strip_prefix(WATCHER);
+    if word.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+        return vec![word.to_string()];
+    }
+    // As topics have it.
+    let name = word.to_lowercase().replace(' ', "_");
+    // Without a dot it is the whole name: `web` is not `webmail`.
+    let end = if name.contains('.') { "" } else { "." };
+    let mut found = vec![format!("{WATCHER}.{name}{end}")];
+    // There may be other topics; but a watcher `w` is not all topics that begin so.
+    if !WATCHER.starts_with(word) {
+        found.push(word.to_string());
+    }
+    found
 }
 
 fn pubsub_endpoint() -> Vec<(String, Json)> {
@@ -149,6 +172,11 @@ fn line(topic: &str, payload: &Json) -> String {
 
 /// What else a publication tells; the known parts first, in words.
 fn details(payload: &Json) -> String {
+    // It is a whole sentence, which says what the other parts say.
+    if let Some(reason) = payload.get("reason").and_then(Json::as_text).filter(|it| !it.is_empty())
+    {
+        return reason.to_string();
+    }
     let mut parts = Vec::new();
     for (name, value) in payload.members() {
         let whole = value.as_number().map(|number| number as i64);
@@ -160,7 +188,7 @@ fn details(payload: &Json) -> String {
                 Some(signal) => format!("killed by {signal}"),
                 None => format!("exit code {code}"),
             },
-            ("name" | "reason" | "error", None) => python::plain(value),
+            ("name" | "error", None) => python::plain(value),
             _ => format!("{name} {}", python::plain(value)),
         });
     }
@@ -176,6 +204,23 @@ mod tests {
         let line = shown(topic, payload.as_bytes(), Form::Line);
         assert_eq!(line.find('.'), Some(8), "{line}");
         line[12..].to_string()
+    }
+
+    #[test]
+    fn a_watchers_name_is_a_topic() {
+        for (word, expected) in [
+            ("", &[""][..]),
+            ("watcher", &["watcher"]),
+            ("watcher.", &["watcher."]),
+            ("watcher.web", &["watcher.web"]),
+            ("web", &["watcher.web.", "web"]),
+            ("Web App", &["watcher.web_app.", "Web App"]),
+            ("web.reap", &["watcher.web.reap", "web.reap"]),
+            ("watchers", &["watcher.watchers.", "watchers"]),
+            ("w", &["watcher.w."]),
+        ] {
+            assert_eq!(topics(word), expected, "{word:?}");
+        }
     }
 
     #[test]
@@ -201,6 +246,12 @@ mod tests {
                 "watcher.web.hook_failure",
                 r#"{"name": "before_start", "time": 1.5, "error": "boom"}"#,
                 "web          hook_failure before_start, boom",
+            ),
+            // A sentence that says all.
+            (
+                "watcher.web.backoff",
+                r#"{"process_pid": 7, "time": 1.5, "reason": "web (pid 7) ended", "delay": 3.99}"#,
+                "web          backoff   web (pid 7) ended",
             ),
             (
                 "watcher.web.giveup",

@@ -4,6 +4,7 @@
 use super::json::Json;
 use super::values;
 use super::words::Words;
+use circus::config::words::{join, split};
 
 /// Properties, or what is wrong.
 pub type Properties = Result<Vec<(String, Json)>, String>;
@@ -45,13 +46,28 @@ pub fn waiting(words: &Words) -> Properties {
 pub fn add(words: &Words) -> Properties {
     let mut found = named(words);
     found.extend(properties([
-        ("cmd", Json::text(words.all()[1..].join(" "))),
+        ("cmd", Json::text(command_line(&words.all()[1..]))),
         ("start", flag(words, "start")),
     ]));
     if words.has("waiting") {
         found.extend(properties([("waiting", Json::Bool(true))]));
     }
     Ok(found)
+}
+
+/// One text, which circusd will make the same words of. A single word is such a text already, as
+/// in `add log 'tail -f /var/log/app.log'`.
+fn command_line(words: &[String]) -> String {
+    if let [text] = words {
+        return text.clone();
+    }
+    // What needs no quotes stays as it is: so it has always been sent.
+    let stays = |word: &String| split(word.as_bytes()).is_ok_and(|all| all == [word.as_bytes()]);
+    let quoted = |word: &String| match stays(word) {
+        true => word.clone(),
+        false => join(std::slice::from_ref(word)),
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// `incr` and `decr`.
@@ -104,6 +120,14 @@ pub fn kill(words: &Words) -> Properties {
 
 /// `reload`.
 pub fn reload(words: &Words) -> Properties {
+    // Circus takes both and forgets the first.
+    if words.has("sequential") && words.has("terminate") {
+        return Err(
+            "reload: --sequential replaces one process after the other, --terminate stops \
+                    all of them first: give one of the two"
+                .to_string(),
+        );
+    }
     let mut found = named(words);
     found.extend(properties([
         ("graceful", Json::Bool(!words.has("terminate"))),

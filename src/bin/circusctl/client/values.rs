@@ -21,7 +21,8 @@ pub fn value(key: &str, text: &str) -> Result<Json, String> {
             options::unknown(&WATCHER, "[watcher:NAME]", key)
         ));
     };
-    (row.parse)(&mut Default::default(), text).map_err(|problem| format!("{key} {problem}"))?;
+    (row.parse)(&mut Default::default(), text)
+        .map_err(|problem| format!("{key}: {text:?} {problem}"))?;
     Ok(match key {
         "stop_signal" => Signal::parse(text)
             .map_or(Json::text(text), |signal| Json::Whole(signal.number().into())),
@@ -148,9 +149,9 @@ mod tests {
         for (key, text, part) in [
             ("nope", "1", "unknown key 'nope'"),
             ("numproceses", "1", "did you mean `numprocesses`?"),
-            ("numprocesses", "abc", "numprocesses "),
-            ("send_hup", "perhaps", "send_hup "),
-            ("stop_signal", "FOO", "stop_signal "),
+            ("numprocesses", "abc", "numprocesses: "),
+            ("send_hup", "perhaps", "send_hup: "),
+            ("stop_signal", "FOO", "stop_signal: "),
             ("env", "A", "is not NAME=value"),
             ("env", r#"{"A": 1}"#, "no text"),
             ("hooks", "before_start", "NAME:MODULE.FUNCTION"),

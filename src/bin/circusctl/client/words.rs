@@ -123,7 +123,7 @@ pub fn parse(line: Vec<String>, inherited: &Options) -> Result<Line, String> {
         _ if help => Wants::Help(row),
         None => Wants::Shell,
         Some(row) => {
-            count(row, words.words.len())?;
+            count(row, &words.words)?;
             Wants::Command(row, words)
         }
     };
@@ -229,16 +229,27 @@ pub fn command(word: &str) -> Result<&'static Row, String> {
     })
 }
 
-fn count(row: &Row, count: usize) -> Result<(), String> {
+fn count(row: &Row, words: &[String]) -> Result<(), String> {
     let (least, most) = row.words;
-    let problem = if count < least {
-        "needs more words"
-    } else if count > most {
-        "takes fewer words"
+    let problem = if words.len() < least {
+        "needs more words".to_string()
+    } else if let Some(extra) = words.get(most) {
+        let takes = match most {
+            0 => "no words".to_string(),
+            1 => "one word at most".to_string(),
+            most => format!("{most} words at most"),
+        };
+        format!("takes {takes}; {extra:?} is too many")
+    } else if row.nouns.first() == Some(&Noun::Watcher)
+        && words.first().is_some_and(String::is_empty)
+    {
+        // A variable that is not set, more often than not.
+        "was given an empty NAME".to_string()
     } else {
         return Ok(());
     };
-    Err(format!("{} {problem}: circusctl {} {}", row.name, row.name, row.syntax))
+    let line = format!("{problem}: circusctl {} {}", row.name, row.syntax);
+    Err(format!("{} {}", row.name, line.trim_end()))
 }
 
 #[cfg(test)]
@@ -301,7 +312,8 @@ mod tests {
             ("statuss", "did you mean `status`?"),
             ("status --detial", "did you mean `detail`?"),
             ("incr", "incr NAME [N] [--waiting]"),
-            ("list a b", "takes fewer words"),
+            ("list a b", "takes one word at most; \"b\" is too many"),
+            ("stats a 1 2 3", "takes 2 words at most; \"2\" is too many"),
             ("--timeout list", "--timeout"),
             ("--timeout -1 list", "0 is for ever"),
             ("--timeout NaN list", "0 is for ever"),
