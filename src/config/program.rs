@@ -49,6 +49,29 @@ pub fn program(
     })
 }
 
+/// Works out what to execute for another command of the process `wid`: a probe or a hook, in the
+/// same environment and directory.
+pub fn command(
+    settings: &WatcherSettings,
+    wid: u32,
+    inherited: &[Variable],
+    text: &str,
+) -> Result<Program, String> {
+    let environment = environment(settings, inherited);
+    let argv = words::split(&expand(text, settings, wid, &environment)?);
+    let argv = argv.map_err(|reason| reason.to_string())?;
+    let Some(file) = argv.first() else { return Err("the command is empty".to_owned()) };
+    Ok(Program {
+        candidates: candidates(file, environment.get(&b"PATH"[..]).copied()),
+        working_dir: settings.working_dir.as_ref().map(|path| path.as_bytes().to_vec()),
+        environment: environment
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        argv,
+    })
+}
+
 /// What cannot be made words of, or names no program: option, and the end of a sentence.
 pub fn wrong_words(settings: &WatcherSettings) -> Vec<(&'static str, String)> {
     let shell_args = settings.shell_args.as_deref().unwrap_or_default();

@@ -90,6 +90,11 @@ impl Supervisor {
         Some(answer.unwrap_or_else(Answer::Refused))
     }
 
+    /// Everything that was to run does what it is for.
+    pub fn is_all_well(&self) -> bool {
+        !self.is_stopping() && self.watchers.iter().all(Watcher::is_healthy)
+    }
+
     fn here(&self) -> impl Iterator<Item = (u32, &Watcher)> {
         self.watchers.entries().filter(|(_, watcher)| !watcher.leaving)
     }

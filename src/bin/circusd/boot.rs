@@ -5,7 +5,7 @@ use crate::args::Args;
 use crate::files::{Files, environment};
 use crate::journal::{Journal, Levels, Style};
 use crate::keys;
-use crate::launcher::Launcher;
+use crate::launcher::{Launcher, NOTIFY_VARIABLES};
 use crate::opening::{NO_CIRCUSCTL, Opening};
 use crate::pidfile::Pidfile;
 use crate::shell::Shell;
@@ -102,7 +102,7 @@ impl Boot {
     ///
     /// # Errors
     /// Something that cannot be done without; the error is a sentence.
-    pub fn shell(self) -> Result<(Shell, Vec<String>, Option<Opening>), String> {
+    pub fn shell(mut self) -> Result<(Shell, Vec<String>, Option<Opening>), String> {
         // One look at ourselves serves for both.
         let status = procfs::own_status();
         signals::reset_dispositions(status.as_ref().map(|status| status.ignored_signals));
@@ -129,10 +129,21 @@ impl Boot {
         if let Some(mask) = self.config.circus.umask {
             identity::set_umask(mask);
         }
+        // What was meant for us must not make our processes talk in our place. A single command has
+        // our place.
+        let mut above = None;
+        if self.mode != Mode::MainCommand {
+            let is_ours = |(name, _): &Variable| {
+                NOTIFY_VARIABLES.iter().any(|known| known.as_bytes() == &**name)
+            };
+            let ours: Vec<Variable> = self.environment.extract_if(.., |it| is_ours(it)).collect();
+            above = ours.into_iter().find(|(name, _)| &**name == b"NOTIFY_SOCKET");
+        }
         let launcher = Launcher {
             environment: self.environment,
             null,
             may_switch_user: facts.may_switch_user,
+            notify: None,
         };
         let Config { circus, watchers, .. } = self.config;
         let mut opening = match &self.config_path {
@@ -161,6 +172,9 @@ impl Boot {
             Shell::new(supervisor, journal, signals, launcher, terminal, pidfile, has_proc);
         if let Some(control) = control {
             shell.set_control(control);
+        }
+        if let Some((_, address)) = above {
+            shell.set_above(&address);
         }
         Ok((shell, surprises, opening))
     }

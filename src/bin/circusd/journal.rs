@@ -275,6 +275,9 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
             vec![("options", options.into())]
         }
         Report::Respawned { .. }
+        | Report::Ready { .. }
+        | Report::Faulty { .. }
+        | Report::Blocked { .. }
         | Report::Added { .. }
         | Report::Removed { .. }
         | Report::HupSent { .. }

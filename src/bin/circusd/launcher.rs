@@ -1,9 +1,11 @@
 //! From a watcher's settings to what `sys::spawn` needs for one process.
 
-use circus::config::program::{Program, program};
-use circus::config::settings::{Variable, WatcherSettings};
+use crate::probe;
+use circus::config::program::{Program, command, program};
+use circus::config::settings::{Liveness, Probe, Readiness, Variable, WatcherSettings};
 use circus::process::Tag;
 use circus::sys::identity;
+use circus::sys::notify::NotifySocket;
 use circus::sys::spawn::Plan;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -17,7 +19,12 @@ pub struct Launcher {
     pub null: Option<OwnedFd>,
     /// We may become other users.
     pub may_switch_user: bool,
+    /// Where processes that are asked to may tell what they are at.
+    pub notify: Option<NotifySocket>,
 }
+
+/// Who has them from us means them for us.
+pub const NOTIFY_VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 impl Launcher {
     /// What to do for the process `wid` of a watcher. The error is a sentence.
@@ -28,8 +35,44 @@ impl Launcher {
         tag: Tag,
         foreground: bool,
     ) -> Result<Plan, String> {
-        let Program { argv, candidates, environment, working_dir } =
-            program(settings, wid, &self.environment)?;
+        let program = program(settings, wid, &self.environment)?;
+        let mut plan = Plan {
+            streams: self.streams(settings),
+            foreground,
+            tag: Some(tag),
+            ..self.common_plan(settings, program)?
+        };
+        self.add_notify(settings, &mut plan)?;
+        Ok(plan)
+    }
+
+    /// What to do for a probe of the process `wid`; its output is not in it. The error is a sentence.
+    pub fn probe_plan(
+        &self,
+        settings: &WatcherSettings,
+        wid: u32,
+        probe: &Probe,
+    ) -> Result<Plan, String> {
+        let null = self.null.as_ref().map(AsRawFd::as_raw_fd);
+        let mut plan = match (probe, probe::words(probe)) {
+            (Probe::Exec(text), _) => {
+                let program = command(settings, wid, &self.environment, text)?;
+                self.common_plan(settings, program)?
+            }
+            (_, Some(ours)) => Plan {
+                argv: words(ours.into_iter().map(String::into_bytes).collect())?,
+                candidates: vec![c"/proc/self/exe".into()],
+                ..Plan::default()
+            },
+            (_, None) => return Err("there is no such probe".to_string()),
+        };
+        plan.streams[0] = null;
+        Ok(plan)
+    }
+
+    /// What a watcher's processes and its probes have in common.
+    fn common_plan(&self, settings: &WatcherSettings, program: Program) -> Result<Plan, String> {
+        let Program { argv, candidates, environment, working_dir } = program;
         let mut plan = Plan {
             argv: words(argv)?,
             candidates: words(candidates)?,
@@ -38,9 +81,6 @@ impl Launcher {
                 .map(|(name, value)| word([&name[..], b"=", &value[..]].concat()))
                 .collect::<Result<_, _>>()?,
             working_dir: working_dir.map(word).transpose()?,
-            streams: self.streams(settings),
-            foreground,
-            tag: Some(tag),
             rlimits: settings.rlimits.to_vec(),
             umask: settings.umask,
             nice: settings.nice,
@@ -51,6 +91,21 @@ impl Launcher {
         };
         self.add_identity(settings, &mut plan);
         Ok(plan)
+    }
+
+    /// Where to tell what it is at, and how often.
+    fn add_notify(&self, settings: &WatcherSettings, plan: &mut Plan) -> Result<(), String> {
+        let Some(notify) = self.notify.as_ref().filter(|_| may_notify(settings)) else {
+            return Ok(());
+        };
+        plan.environment.push(word(format!("NOTIFY_SOCKET={}", notify.name()).into())?);
+        if let Some(check) = &settings.check
+            && check.by == Liveness::Watchdog
+        {
+            let usec = check.interval_ms.saturating_mul(1000);
+            plan.environment.push(word(format!("WATCHDOG_USEC={usec}").into())?);
+        }
+        Ok(())
     }
 
     fn streams(&self, settings: &WatcherSettings) -> [Option<i32>; 3] {
@@ -70,6 +125,12 @@ impl Launcher {
         plan.gid = wanted.gid;
         plan.groups = wanted.groups.as_ref().map(|groups| groups.to_vec());
     }
+}
+
+/// Its processes tell what they are at.
+pub fn may_notify(settings: &WatcherSettings) -> bool {
+    let watchdog = settings.check.as_ref().is_some_and(|check| check.by == Liveness::Watchdog);
+    watchdog || settings.ready == Readiness::Notify
 }
 
 fn words(words: Vec<Vec<u8>>) -> Result<Vec<CString>, String> {

@@ -10,6 +10,7 @@ mod boot;
 mod check;
 mod control;
 mod endpoints;
+mod errands;
 mod figures;
 mod files;
 mod gateway;
@@ -20,6 +21,7 @@ mod launcher;
 mod names;
 mod opening;
 mod pidfile;
+mod probe;
 mod shell;
 mod sink;
 mod terminal;
@@ -51,7 +53,11 @@ pub extern "C" fn start(_count: i32, _words: *const *const u8) -> i32 {
 }
 
 fn run() -> Result<(), String> {
-    let args = args::parse(std::env::args_os().skip(1))?;
+    let words: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
+    if let Some(outcome) = probe::asked(&words) {
+        return finish_probe(outcome);
+    }
+    let args = args::parse(words.into_iter())?;
     match args.wants {
         Some(Wants::Help) => {
             return print(args::HELP);
@@ -77,6 +83,15 @@ fn run() -> Result<(), String> {
         shell.run(&surprises, |journal| opening.and_then(|opening| opening.open_at_last(journal)));
     // The kernel frees the rest faster than we could.
     identity::exit_now(code)
+}
+
+/// One line and a code, for whoever has sent it.
+fn finish_probe(outcome: Result<(), String>) -> Result<(), String> {
+    if let Err(reason) = outcome {
+        let _ = writeln!(std::io::stdout(), "{reason}");
+        identity::exit_now(1);
+    }
+    Ok(())
 }
 
 fn print(text: &str) -> Result<(), String> {

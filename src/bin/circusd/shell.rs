@@ -6,18 +6,21 @@
 //! by now.
 
 use crate::control::{Control, View};
+use crate::errands::Errands;
 use crate::journal::Journal;
 use crate::last_words;
-use crate::launcher::Launcher;
+use crate::launcher::{Launcher, may_notify};
 use crate::names::Lookup;
 use crate::pidfile::Pidfile;
 use crate::terminal::Terminal;
 use circus::config::settings::LogLevel;
 use circus::moment::Moment;
+use circus::notification::Notification;
 use circus::process::{Ending, Failure, Pid, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Event, SlotId, Supervisor};
+use circus::supervisor::{Action, Errand, Event, Question, SlotId, Supervisor};
 use circus::sys::cgroup::OomCounter;
+use circus::sys::notify::{self, NotifySocket};
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::signals::{self, Received, SignalFd};
 use circus::sys::spawn::{Launch, Outcome};
@@ -26,6 +29,12 @@ use circus::sys::{clock, identity, procfs};
 use nix::errno::Errno;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, AsRawFd};
+
+/// So many messages are read before other things are looked at.
+const NOTIFICATIONS_AT_ONCE_MAX: usize = 64;
+
+/// No process is further away from ours than this.
+const GENERATIONS_MAX: usize = 64;
 
 /// So many are reaped before signals are looked at again.
 const REAPED_AT_ONCE_MAX: usize = 256;
@@ -50,6 +59,9 @@ pub struct Shell {
     /// Our own process id.
     us: u32,
     launches: Vec<OnTheWay>,
+    errands: Errands,
+    /// Whom to tell when all is ready.
+    above: Option<Box<[u8]>>,
     oom: Option<OomCounter>,
     /// The counter has risen since the last wait: it may have been for several at once.
     memory_short: bool,
@@ -94,6 +106,8 @@ impl Shell {
             control: None,
             us: identity::pid().number() as u32,
             launches: Vec::new(),
+            errands: Errands::default(),
+            above: None,
             oom: None,
             memory_short: false,
             tags: BTreeMap::new(),
@@ -141,7 +155,12 @@ impl Shell {
     fn wait(&mut self, set: &mut PollSet) {
         self.flush();
         self.memory_short = false;
-        if self.launches.is_empty() && !self.journal.is_waiting() && self.control.is_none() {
+        let only_signals = self.launches.is_empty()
+            && self.errands.is_idle()
+            && !self.journal.is_waiting()
+            && self.control.is_none()
+            && self.launcher.notify.is_none();
+        if only_signals {
             self.wait_for_signal();
         } else {
             self.wait_for_any(set);
@@ -172,12 +191,18 @@ impl Shell {
         for on_the_way in self.launches.iter().filter(|way| way.failure.is_none()) {
             set.add(on_the_way.launch.as_fd(), Interest::Read);
         }
+        self.errands.poll(set);
+        if let Some(notify) = &self.launcher.notify {
+            set.add(notify.as_fd(), Interest::Read);
+        }
         self.journal.poll(set);
         if let Some(control) = &self.control {
             control.gateway.poll(set);
         }
         set.wait(self.wake_at());
         self.look_at_launches(set);
+        self.errands.look(set);
+        self.look_at_notifications(set);
         if set.is_ready(self.signals.as_fd().as_raw_fd()) {
             let mut all = Vec::new();
             self.signals.read(|received| all.push(received));
@@ -269,6 +294,12 @@ impl Shell {
             control.gateway.ended(ending, clock::now());
             return;
         }
+        if self.errands.is(pid) {
+            if let Some(event) = self.errands.ended(pid, ending) {
+                self.deliver(event);
+            }
+            return;
+        }
         let ending = self.refine(pid, ending);
         // Looked at for every process of ours, so that a rise is told of the one that ended then.
         // A shell exits with 137 when what it ran was killed.
@@ -320,6 +351,7 @@ impl Shell {
                 self.perform(action);
             }
         }
+        self.tell_above();
     }
 
     fn perform(&mut self, action: Action) {
@@ -363,6 +395,13 @@ impl Shell {
                 }
             }
             Action::Survey => self.survey_asked = true,
+            Action::Probe { slot, errand, question } => {
+                if let Err(reason) = self.probe(slot, errand, question) {
+                    let outcome = Err(reason.into());
+                    self.events.push_back(Event::Returned { errand, outcome });
+                }
+            }
+            Action::Abandon { errand } => self.errands.abandon(errand),
             Action::Report(report) => {
                 let names = Lookup {
                     supervisor: &self.supervisor,
@@ -391,6 +430,15 @@ impl Shell {
     fn spawn(&mut self, slot: SlotId, tag: Tag) -> Result<Pid, i32> {
         let settings = self.supervisor.settings(slot.watcher).clone();
         let foreground = self.terminal.in_use && self.supervisor.is_main(slot.watcher);
+        if self.launcher.notify.is_none() && may_notify(&settings) {
+            match NotifySocket::open() {
+                Ok(socket) => self.launcher.notify = Some(socket),
+                Err(error) => {
+                    let text = format!("{}: no socket for notifications: {error}", settings.name);
+                    self.journal.say(LogLevel::Error, &text);
+                }
+            }
+        }
         let plan = match self.launcher.plan(&settings, slot.wid(), tag, foreground) {
             Ok(plan) => plan,
             Err(reason) => {
@@ -404,6 +452,61 @@ impl Shell {
         let pid = launch.pid();
         self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         Ok(pid)
+    }
+
+    /// Tell this address when all is ready.
+    pub fn set_above(&mut self, address: &[u8]) {
+        self.above = Some(address.into());
+    }
+
+    fn probe(&mut self, slot: SlotId, errand: Errand, question: Question) -> Result<(), String> {
+        let settings = self.supervisor.settings(slot.watcher).clone();
+        let Some(probe) = question.probe(&settings) else { return Ok(()) };
+        let plan = self.launcher.probe_plan(&settings, slot.wid(), probe)?;
+        self.errands.send(errand, plan).map_err(|error| format!("cannot be asked: {error}"))
+    }
+
+    /// What processes tell about themselves.
+    fn look_at_notifications(&mut self, set: &PollSet) {
+        for _ in 0..NOTIFICATIONS_AT_ONCE_MAX {
+            let Some(notify) = &self.launcher.notify else { return };
+            if !set.is_ready(notify.as_fd().as_raw_fd()) {
+                return;
+            }
+            match notify.receive() {
+                notify::Received::Nothing => return,
+                notify::Received::Useless => {}
+                notify::Received::Message(sender, bytes) => {
+                    if let Some(pid) = self.leader_of(sender) {
+                        let said = Notification::parse(&bytes);
+                        self.deliver(Event::Notified { pid, said });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Our process that this one is or descends from.
+    fn leader_of(&self, sender: Pid) -> Option<Pid> {
+        let mut pid = sender;
+        for _ in 0..GENERATIONS_MAX {
+            if self.supervisor.is_leader(pid) {
+                return Some(pid);
+            }
+            pid = procfs::parent(pid)?;
+        }
+        None
+    }
+
+    /// All that is to run is ready: whoever has started us wants to know.
+    fn tell_above(&mut self) {
+        if self.above.is_some() && self.supervisor.is_all_well() {
+            let text = b"READY=1\nSTATUS=all watchers are ready";
+            if let Some(Err(error)) = self.above.take().map(|to| notify::tell(&to, text)) {
+                let text = format!("NOTIFY_SOCKET: cannot tell that all is ready: {error}");
+                self.journal.say(LogLevel::Warning, &text);
+            }
+        }
     }
 
     /// Clients can connect from the beginning.

@@ -1,0 +1,163 @@
+//! Errands: short-lived processes that find something out for the core. Each is in a session of its
+//! own, its output is read as far as people want to see it, and none is ever waited for.
+
+use circus::process::{Ending, Pid};
+use circus::signal::Signal;
+use circus::supervisor::{Errand, Event};
+use circus::sys::poll::{Interest, PollSet};
+use circus::sys::spawn::{Launch, Outcome, Plan};
+use circus::sys::{error_text, fds, signals};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
+
+/// The last so many bytes of what it prints are kept.
+const OUTPUT_BYTES_MAX: usize = 1024;
+
+/// So many characters of it are shown.
+const SHOWN_CHARS_MAX: usize = 160;
+
+/// Read from one errand at once.
+const READ_BYTES: usize = 4096;
+
+/// All that are out.
+#[derive(Debug, Default)]
+pub struct Errands {
+    out: Vec<Out>,
+}
+
+#[derive(Debug)]
+struct Out {
+    errand: Errand,
+    /// Kept until it is reaped: before its program is executed, it uses our memory.
+    launch: Launch,
+    /// What it prints; `None` when nobody will print any more.
+    output: Option<OwnedFd>,
+    printed: Vec<u8>,
+    /// Nobody wants to know any more.
+    is_abandoned: bool,
+}
+
+impl Errands {
+    /// Nothing is to be read.
+    pub fn is_idle(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Send somebody: `plan` gets its output from here.
+    ///
+    /// # Errors
+    /// No process or pipe can be made: the kernel's limits.
+    pub fn send(&mut self, errand: Errand, mut plan: Plan) -> io::Result<()> {
+        let (output, theirs) = fds::pipe()?;
+        let write_end = theirs.as_raw_fd();
+        plan.streams[1] = Some(write_end);
+        plan.streams[2] = Some(write_end);
+        // From here on the kernel holds it for the new process, which has copied it.
+        let launch = Launch::start(plan)?;
+        drop(theirs);
+        self.out.push(Out {
+            errand,
+            launch,
+            output: Some(output),
+            printed: Vec::new(),
+            is_abandoned: false,
+        });
+        Ok(())
+    }
+
+    /// Nobody wants to know any more.
+    pub fn abandon(&mut self, errand: Errand) {
+        if let Some(out) = self.out.iter_mut().find(|out| out.errand == errand) {
+            out.is_abandoned = true;
+            out.output = None;
+            let pid = out.launch.pid();
+            // The group is there once it is in a session of its own; the process is there in any case.
+            signals::send_to_group(pid, Signal::KILL);
+            let _ = signals::send(pid, Signal::KILL);
+        }
+    }
+
+    /// What to wait for.
+    pub fn poll(&self, set: &mut PollSet) {
+        for output in self.out.iter().filter_map(|out| out.output.as_ref()) {
+            set.add(output.as_fd(), Interest::Read);
+        }
+    }
+
+    /// Read what was printed.
+    pub fn look(&mut self, set: &PollSet) {
+        for out in &mut self.out {
+            let is_ready = |output: &OwnedFd| set.is_ready(output.as_raw_fd());
+            if out.output.as_ref().is_some_and(is_ready) {
+                out.read();
+            }
+        }
+    }
+
+    /// One of them has ended: what it came to, if anybody wants to know. `None` also for others.
+    pub fn ended(&mut self, pid: Pid, ending: Ending) -> Option<Event> {
+        let at = self.out.iter().position(|out| out.launch.pid() == pid)?;
+        let mut out = self.out.swap_remove(at);
+        if out.is_abandoned {
+            return None;
+        }
+        out.read();
+        // What it has left behind would be nobody's.
+        signals::send_to_group(pid, Signal::KILL);
+        let outcome = match (out.launch.outcome(), ending) {
+            (Outcome::Failed(failure), _) => {
+                Err(format!("cannot be executed: {}", error_text(failure.errno)))
+            }
+            (_, Ending::Exited(0)) => Ok(()),
+            (_, Ending::Exited(code)) => Err(format!("exit code {code}")),
+            (_, Ending::Killed(signal)) => Err(format!("killed by {signal}")),
+            (_, Ending::NotExecuted(failure)) => Err(error_text(failure.errno).to_string()),
+        };
+        let outcome = outcome.map_err(|ending| Rc::from(reason(&out.printed, ending)));
+        Some(Event::Returned { errand: out.errand, outcome })
+    }
+
+    /// Whether this is one of them.
+    pub fn is(&self, pid: Pid) -> bool {
+        self.out.iter().any(|out| out.launch.pid() == pid)
+    }
+}
+
+impl Out {
+    fn read(&mut self) {
+        let Some(output) = &self.output else { return };
+        let mut bytes = [0; READ_BYTES];
+        match fds::read(output.as_fd(), &mut bytes) {
+            Ok(0) => self.output = None,
+            Ok(length) => {
+                self.printed.extend_from_slice(&bytes[..length]);
+                let surplus = self.printed.len().saturating_sub(OUTPUT_BYTES_MAX);
+                self.printed.drain(..surplus);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// The last line that it has printed, else how it ended.
+fn reason(printed: &[u8], ending: String) -> String {
+    let text = String::from_utf8_lossy(printed);
+    let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    let Some(last) = last else { return ending };
+    let plain = last.chars().take(SHOWN_CHARS_MAX);
+    plain.map(|char| if char.is_control() { '?' } else { char }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_most() {
+        let reason = |printed: &str| reason(printed.as_bytes(), "exit code 1".to_string());
+        assert_eq!(reason("a\nno \x1bresponse\r\n\n"), "no ?response");
+        assert_eq!(reason("\n \n"), "exit code 1");
+        assert_eq!(reason(&"x".repeat(500)).len(), SHOWN_CHARS_MAX);
+    }
+}
