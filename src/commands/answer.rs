@@ -50,6 +50,12 @@ impl Refusal {
         Refusal::new(Errno::Message, reason)
     }
 
+    /// The same, asked for by its number alone.
+    pub fn not_its_process(pid: Pid, watcher: &str) -> Refusal {
+        let reason = format!("process {pid} not found in {}", quoted(watcher));
+        Refusal::new(Errno::Message, reason)
+    }
+
     /// An option that no watcher has.
     pub fn no_option(name: &str) -> Refusal {
         Refusal::new(Errno::Message, format!("{} option not found", quoted(name)))

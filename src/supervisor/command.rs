@@ -58,11 +58,11 @@ impl Supervisor {
             }
             Command::Kill { name, pid, signal, grace_ms } => {
                 let w = self.find(&name)?;
-                self.kill(asker, w, pid, signal, grace_ms, now, actions);
-                Ok(())
+                self.kill(asker, w, pid, signal, grace_ms, now, actions)
             }
             Command::Signal { name, signal, receivers } => {
                 let w = self.find(&name)?;
+                self.check_pid(w, receivers.pid)?;
                 if let Some(signal) = signal {
                     self.signal_command(w, signal, receivers, actions);
                 }
@@ -142,7 +142,9 @@ impl Supervisor {
             self.operate_all(asker, Kind::Start, Form::Info, &[*w], now, actions);
             return Ok(());
         }
-        watchers.retain(|w| self.settings(*w).autostart);
+        if !names_them(selection) {
+            watchers.retain(|w| self.settings(*w).autostart);
+        }
         let key = self.tickets.issue(asker, watchers.len(), Form::Done, BTreeSet::new());
         self.begun(asker, key, watchers.is_empty(), now, actions);
         self.plan_starts(watchers, key, now);
@@ -159,9 +161,7 @@ impl Supervisor {
     ) -> Result<(), Refusal> {
         let mut watchers = self.select(selection)?;
         watchers.sort_by_key(|w| self.settings(*w).priority);
-        for w in &watchers {
-            self.tickets.forget_start(*w);
-        }
+        self.tickets.forget_starts(&watchers);
         let is_one = matches!(selection, Selection::Matching { .. }) && watchers.len() == 1;
         let form = if is_one { Form::NoInfo } else { Form::Done };
         self.operate_all(asker, Kind::Stop, form, &watchers, now, actions);
@@ -177,10 +177,10 @@ impl Supervisor {
     ) -> Result<(), Refusal> {
         let watchers = self.select(selection)?;
         if let ([w], Selection::Matching { .. }) = (&watchers[..], selection) {
-            self.tickets.forget_start(*w);
+            self.tickets.forget_starts(&watchers);
             self.operate_all(asker, Kind::Restart, Form::Info, &[*w], now, actions);
         } else {
-            self.restart_group(asker, watchers, now, actions);
+            self.restart_group(asker, watchers, names_them(selection), now, actions);
         }
         Ok(())
     }
@@ -201,19 +201,20 @@ impl Supervisor {
         Ok(())
     }
 
-    /// All of them stop, then all of them start, in order.
+    /// All of them stop, then all of them start, in order; those that do not start by themselves
+    /// only if they were `named`.
     pub(super) fn restart_group(
         &mut self,
         asker: Asker,
         mut watchers: Vec<u32>,
+        named: bool,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
         watchers.sort_by_key(|w| self.settings(*w).priority);
-        let started = watchers.iter().copied().filter(|w| self.settings(*w).autostart).collect();
-        for w in &watchers {
-            self.tickets.forget_start(*w);
-        }
+        let starts = |w: &u32| named || self.settings(*w).autostart;
+        let started = watchers.iter().copied().filter(starts).collect();
+        self.tickets.forget_starts(&watchers);
         let key = self.tickets.issue(asker, watchers.len(), Form::Done, started);
         self.begun(asker, key, watchers.is_empty(), now, actions);
         for w in watchers {
@@ -326,7 +327,7 @@ impl Supervisor {
     ) {
         actions.push(Action::publish(w, Publication::Remove, now));
         actions.push(Action::Report(Report::Removed { watcher: w }));
-        self.tickets.forget_start(w);
+        self.tickets.forget_starts(&[w]);
         if nostop {
             self.let_go(w);
         }
@@ -335,6 +336,7 @@ impl Supervisor {
 
     /// Its processes go on, and are nobody's any more.
     fn let_go(&mut self, w: u32) {
+        self.watchers[w].let_go = true;
         for id in self.slot_ids(w).collect::<Vec<SlotId>>() {
             let State::Running { leader, .. } = &self.slot(id).state else { continue };
             let pid = leader.pid;
@@ -440,6 +442,11 @@ impl Supervisor {
         }
         kinds
     }
+}
+
+/// Whoever names watchers that do not start by themselves means them too.
+fn names_them(selection: &Selection) -> bool {
+    matches!(selection, Selection::Matching { pattern, .. } if &**pattern != "*")
 }
 
 /// The answer where there is nothing more to say.

@@ -47,16 +47,18 @@ impl Supervisor {
     }
 
     fn steps(&self, watchers: &[Rc<WatcherSettings>]) -> Vec<Step> {
-        let here: BTreeMap<&str, u32> = self
+        // Whatever their case, as for commands.
+        let folded = |settings: &WatcherSettings| settings.name.to_lowercase();
+        let here: BTreeMap<String, u32> = self
             .watchers
             .entries()
             .filter(|(_, watcher)| !watcher.leaving)
-            .map(|(w, watcher)| (&*watcher.settings.name, w))
+            .map(|(w, watcher)| (folded(&watcher.settings), w))
             .collect();
         let mut steps = Vec::new();
-        let there: BTreeSet<&str> = watchers.iter().map(|settings| &*settings.name).collect();
+        let there: BTreeSet<String> = watchers.iter().map(|settings| folded(settings)).collect();
         for (w, watcher) in self.watchers.entries() {
-            let is_missing = !there.contains(&*watcher.settings.name);
+            let is_missing = !there.contains(&folded(&watcher.settings));
             // What a client has added was never in the file.
             if is_missing && watcher.configured.is_some() && !watcher.leaving {
                 steps.push(Step {
@@ -68,7 +70,7 @@ impl Supervisor {
             }
         }
         for settings in watchers {
-            let watcher = here.get(&*settings.name).copied();
+            let watcher = here.get(&folded(settings)).copied();
             let configured = watcher.and_then(|w| self.watchers[w].configured.as_ref());
             let (options, change) = match configured {
                 Some(old) => {
@@ -108,7 +110,7 @@ impl Supervisor {
                 (None, Some(w)) => {
                     actions.push(Action::publish(w, Publication::Remove, now));
                     actions.push(Action::Report(Report::Removed { watcher: w }));
-                    self.tickets.forget_start(w);
+                    self.tickets.forget_starts(&[w]);
                     operations.push((w, Kind::Remove));
                 }
                 (Some(settings), Some(w)) => {
@@ -137,7 +139,7 @@ impl Supervisor {
             }
             let all = self.watchers.entries().filter(|(_, watcher)| !watcher.leaving);
             let all = all.map(|(w, _)| w).collect();
-            return self.restart_group(asker, all, now, actions);
+            return self.restart_group(asker, all, false, now, actions);
         }
         let parts = operations.len() + started.len();
         let key = self.tickets.issue(asker, parts, Form::Done, BTreeSet::new());

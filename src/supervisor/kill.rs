@@ -1,10 +1,10 @@
 //! The command `kill`: ends single processes, with the whole escalation; they are started again as
 //! after any other end.
 
-use super::slot::{State, StopStage};
+use super::slot::{Slot, State, StopStage};
 use super::ticket::{Form, Key, Outcome};
 use super::{Action, Asker, SlotId, Supervisor};
-use crate::commands::{Answer, Publication};
+use crate::commands::{Answer, Errno, Publication, Refusal};
 use crate::moment::Moment;
 use crate::process::Pid;
 use crate::signal::Signal;
@@ -33,7 +33,8 @@ impl Supervisor {
         grace_ms: Option<u64>,
         now: Moment,
         actions: &mut Vec<Action>,
-    ) {
+    ) -> Result<(), Refusal> {
+        self.check_pid(w, only)?;
         let settings = self.settings(w).clone();
         let signal = signal.unwrap_or(settings.stop_signal);
         let grace_ms = grace_ms.unwrap_or(settings.graceful_timeout_ms);
@@ -65,6 +66,36 @@ impl Supervisor {
         {
             actions.push(Action::Answer { ticket, answer: Answer::Done });
         }
+        Ok(())
+    }
+
+    /// Whether this process is one of the watcher's.
+    pub(super) fn check_pid(&self, w: u32, pid: Option<Pid>) -> Result<(), Refusal> {
+        match pid {
+            Some(pid) if self.pids.get(&pid).is_none_or(|id| id.watcher != w) => {
+                Err(Refusal::not_its_process(pid, &self.settings(w).name))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Processes of this watcher do not even end by SIGKILL: nobody is kept waiting for that.
+    pub(super) fn refuse_stuck(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+        let is_stuck =
+            |slot: &Slot| matches!(slot.state, State::Stopping { stage: StopStage::Stuck, .. });
+        let stuck = self.watchers[w].slots.iter().filter(|slot| is_stuck(slot));
+        let stuck: BTreeSet<Pid> =
+            stuck.filter_map(|slot| Some(slot.state.leader()?.pid)).collect();
+        let Some(pid) = stuck.first() else { return };
+        let reason = format!("SIGKILL does not end process {pid}: it hangs in the kernel");
+        let mut keys = self.watchers[w].take_keys();
+        self.kills.left.retain(|key, left| {
+            let waits_for_it = !left.is_disjoint(&stuck);
+            keys.extend(waits_for_it.then_some(*key));
+            !waits_for_it
+        });
+        let refusal = Some(Refusal::new(Errno::Command, reason));
+        self.part_done(&keys, &Outcome { refusal, ..Outcome::default() }, now, actions);
     }
 
     /// One that is on its way out already gets this signal too, and not more time than this.
@@ -79,10 +110,13 @@ impl Supervisor {
         let sooner = now.after_ms(grace_ms);
         let state = &mut self.slot_mut(id).state;
         let old = state.deadline();
-        let State::Stopping { leader, stage: StopStage::Asked { kill_at }, .. } = state else {
+        let State::Stopping { leader, signal: sent, stage: StopStage::Asked { kill_at }, .. } =
+            state
+        else {
             return;
         };
         *kill_at = sooner.min(*kill_at);
+        *sent = signal;
         let pid = leader.pid;
         let new = state.deadline();
         self.agenda.change(id, old, new);

@@ -89,10 +89,18 @@ impl Supervisor {
             return;
         }
         let settings = self.settings(id.watcher).clone();
+        let taking_over = self.is_taking_over(id);
         let slot = self.slot_mut(id);
         if slot.wanted {
-            let next = slot.after_fork_failure(&settings, now);
+            let mut next = slot.after_fork_failure(&settings, now);
+            if taking_over {
+                slot.wanted = false;
+                next = Next::Over;
+            }
             actions.push(Action::Report(Report::ForkFailed { slot: id, errno, next }));
+        }
+        if taking_over {
+            self.reload_failed(id, now, actions);
         }
         self.vacate(id, now, actions);
     }
@@ -326,15 +334,20 @@ impl Supervisor {
                     let pid = leader.pid;
                     self.arrive(id, Way::Hanging);
                     actions.push(Action::Report(Report::Hanging { slot: id, pid }));
+                    self.touch(id.watcher);
+                    if self.is_taking_over(id) {
+                        self.reload_failed(id, now, actions);
+                    }
                 }
                 State::Running { leader, .. } => {
                     let pid = leader.pid;
                     actions.push(Action::Report(Report::TooOld { slot: id, pid }));
+                    self.slot_mut(id).renewed = true;
                     self.stop_slot(id, now, actions);
                 }
-                State::Stopping { leader, since, stage, .. } => {
-                    let (leader, since, stage) = (*leader, *since, *stage);
-                    self.stop_overdue(id, leader, since, stage, now, actions);
+                State::Stopping { leader, since, signal, stage, .. } => {
+                    let (leader, since, signal, stage) = (*leader, *since, *signal, *stage);
+                    self.stop_overdue(id, leader, since, signal, stage, now, actions);
                 }
                 State::Clearing { stage, .. } => {
                     let stage = *stage;

@@ -87,22 +87,22 @@ impl Supervisor {
         self.busy.insert(w);
         self.touched.push(w);
         self.advance_touched(now, actions);
+        self.refuse_stuck(w, now, actions);
     }
 
-    /// What has not begun yet serves for all that ask for the same.
+    /// What has not begun yet serves for all that ask for the same, so there is one of each kind at
+    /// most. None of these kinds undoes what another one does, and all go by the settings of the
+    /// moment, so it does not matter which of two comes first.
     fn queue_up(&mut self, w: u32, kind: Kind, keys: Vec<Key>) {
         let watcher = &mut self.watchers[w];
-        let joined = match (watcher.queued.back_mut(), &mut watcher.current) {
-            (Some(last), _) if last.kind == kind => &mut last.keys,
+        let current = watcher.current.as_mut().filter(|_| watcher.queued.is_empty());
+        match (watcher.queued.iter_mut().find(|queued| queued.kind == kind), current) {
+            (Some(queued), _) => self.tickets.join(&mut queued.keys, keys),
             (None, Some(current)) if current.kind == kind && kind == Kind::Start => {
-                &mut current.keys
+                self.tickets.join(&mut current.keys, keys);
             }
-            (_, _) => {
-                watcher.queued.push_back(Operation { kind, keys });
-                return;
-            }
-        };
-        joined.extend(keys);
+            (_, _) => watcher.queued.push_back(Operation { kind, keys }),
+        }
     }
 
     fn overtake(
@@ -114,34 +114,43 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         self.leave_plan(w, now, actions);
+        if kind == Kind::Remove {
+            self.watchers.leave(w);
+        }
         let watcher = &mut self.watchers[w];
-        watcher.leaving |= kind == Kind::Remove;
-        let mut overtaken: Vec<Key> =
-            watcher.queued.drain(..).flat_map(|operation| operation.keys).collect();
+        let mut overtaken = Vec::new();
+        for mut queued in watcher.queued.drain(..) {
+            let serves = queued.kind == kind || (queued.kind, kind) == (Kind::Stop, Kind::Remove);
+            let to = if serves { &mut keys } else { &mut overtaken };
+            to.append(&mut queued.keys);
+        }
         let info = self.info_so_far(w);
         let watcher = &mut self.watchers[w];
         match &mut watcher.current {
             Some(current) if matches!(current.stage, Stage::Stopping) => {
                 match (current.kind, kind) {
-                    (Kind::Remove, _) => current.keys.append(&mut keys),
+                    (Kind::Remove, _) => self.tickets.join(&mut current.keys, keys),
                     (former, Kind::Remove) => {
                         if former == Kind::Restart {
                             overtaken.append(&mut current.keys);
                         }
                         current.kind = Kind::Remove;
-                        current.keys.append(&mut keys);
+                        self.tickets.join(&mut current.keys, keys);
                     }
                     (Kind::Restart, Kind::Stop) => {
                         overtaken.append(&mut current.keys);
                         current.kind = Kind::Stop;
                         current.keys = keys;
                     }
-                    (current_kind, _) if current_kind == kind => current.keys.append(&mut keys),
+                    (current_kind, _) if current_kind == kind => {
+                        self.tickets.join(&mut current.keys, keys);
+                    }
                     (_, _) => watcher.queued.push_back(Operation { kind, keys }),
                 }
             }
             current => {
                 overtaken.extend(current.take().into_iter().flat_map(|current| current.keys));
+                self.pauses.retain(|(_, paused)| *paused != w);
                 watcher.queued.push_back(Operation { kind, keys });
             }
         }
@@ -203,11 +212,15 @@ impl Supervisor {
         };
         match &mut current.stage {
             Stage::Starting { awaited } => {
-                let (slots, is_up) =
-                    (&watcher.slots, matches!(watcher.phase, Phase::Starting | Phase::Active));
+                let (slots, failed) = (&watcher.slots, &mut current.failed);
+                let is_up = matches!(watcher.phase, Phase::Starting | Phase::Active);
                 // They start in their order: the last one is the one to look at.
                 while awaited
-                    .pop_if(|index| !(is_up && slots[*index as usize].still_starts()))
+                    .pop_if(|index| {
+                        let slot = &slots[*index as usize];
+                        *failed |= slot.cannot_start();
+                        !(is_up && slot.still_starts())
+                    })
                     .is_some()
                 {}
                 let waits = !awaited.is_empty();
@@ -332,11 +345,12 @@ impl Supervisor {
         };
         if let Some(index) = *awaited {
             let slot = &watcher.slots[index as usize];
-            if is_up && slot.wanted && slot.renewed {
+            let fails = !slot.wanted || !is_up || slot.cannot_start();
+            if !fails && slot.renewed {
                 return false;
             }
             *awaited = None;
-            if !slot.wanted || !is_up {
+            if fails {
                 // What cannot be replaced is not taken away from those that are left.
                 self.fail_operation(w);
                 self.finish_operation(w, now, actions);
@@ -354,14 +368,16 @@ impl Supervisor {
             return false;
         }
         let Some(index) = left.pop_front() else { return false };
+        if !watcher.slots[index as usize].wanted {
+            // It has come to its end by itself.
+            return true;
+        }
         *awaited = Some(index);
         let id = SlotId { watcher: w, index };
         let slot = self.slot_mut(id);
         slot.reset();
         slot.renewed = true;
-        if slot.wanted {
-            self.stop_slot(id, now, actions);
-        }
+        self.stop_slot(id, now, actions);
         true
     }
 
@@ -392,9 +408,21 @@ impl Supervisor {
                 }
                 actions.push(Action::publish(w, Publication::Reload, now));
             }
+            Kind::Start | Kind::Restart | Kind::Resize if current.failed => {
+                let reason = self.start_refusal(w);
+                outcome.refusal = Some(Refusal::new(Errno::Command, reason));
+            }
             Kind::Start | Kind::Stop | Kind::Restart | Kind::Resize | Kind::Remove => {}
         }
         self.part_done(&current.keys, &outcome, now, actions);
+    }
+
+    /// Why not all processes have started, for whoever waits.
+    fn start_refusal(&self, w: u32) -> String {
+        let watcher = &self.watchers[w];
+        let name = &watcher.settings.name;
+        let then = if watcher.is_up() { "it is tried again" } else { "it is given up" };
+        format!("{name} has not started: its program could not be executed; {then}")
     }
 
     fn outcome(&self, w: u32) -> Outcome {
@@ -422,6 +450,13 @@ fn info(before: &[Pid], after: &[Pid], stops: bool) -> Info {
 }
 
 impl Watcher {
+    /// Whoever waits for what it does or is to do.
+    pub(super) fn take_keys(&mut self) -> Vec<Key> {
+        let current = self.current.as_mut().map(|current| &mut current.keys);
+        let queued = self.queued.iter_mut().map(|queued| &mut queued.keys);
+        current.into_iter().chain(queued).flat_map(std::mem::take).collect()
+    }
+
     /// Its processes that are not on their way out, sorted.
     pub(super) fn pids(&self) -> Vec<Pid> {
         let mut pids: Vec<Pid> = self.slots.iter().filter_map(Slot::running).collect();
@@ -449,6 +484,7 @@ impl Slot {
     /// It was to get a process, and has neither got it nor failed.
     fn still_starts(&self) -> bool {
         self.wanted
+            && !self.cannot_start()
             && match &self.state {
                 State::Running { way, .. } => *way != Way::Executed,
                 State::Due { .. } => !self.has_died(),

@@ -10,21 +10,26 @@ use super::{Action, Life, Report, Supervisor};
 use crate::commands::Publication;
 use crate::config::settings::Limit;
 use crate::moment::Moment;
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// Watchers that are still to be started.
 #[derive(Debug, Default)]
 pub(super) struct StartPlan {
-    /// In order.
-    waiting: VecDeque<Entry>,
+    /// In order; the numbers of watchers are in the order given.
+    waiting: BTreeSet<Turn>,
     not_before: Moment,
     /// The first one waits for a one-shot, so time alone changes nothing.
     gated: bool,
 }
 
+/// Priority, the higher first, and the watcher's number.
+type Turn = (Reverse<i32>, u32);
+
+/// A watcher's place in the plan.
 #[derive(Debug)]
-struct Entry {
-    watcher: u32,
+pub(super) struct Planned {
+    turn: Turn,
     /// Who waits for its start.
     keys: Vec<Key>,
 }
@@ -53,38 +58,33 @@ impl Supervisor {
         if was_empty {
             self.plan.not_before = self.plan.not_before.max(now);
         }
-        for watcher in watchers {
-            let mut entries = self.plan.waiting.iter_mut().filter(|_| !was_empty);
-            match entries.find(|entry| entry.watcher == watcher) {
-                Some(entry) => entry.keys.extend(key),
-                None => {
-                    let keys = key.into_iter().collect();
-                    self.plan.waiting.push_back(Entry { watcher, keys });
-                }
-            }
+        for w in watchers {
+            let watcher = &mut self.watchers[w];
+            let turn = (Reverse(watcher.settings.priority), w);
+            let planned = watcher.planned.get_or_insert(Planned { turn, keys: Vec::new() });
+            planned.keys.extend(key);
+            self.plan.waiting.insert(planned.turn);
         }
-        let watchers = &self.watchers;
-        // Stable: equal priorities keep their order.
-        self.plan
-            .waiting
-            .make_contiguous()
-            .sort_by_key(|entry| -i64::from(watchers[entry.watcher].settings.priority));
     }
 
     /// A watcher is not to be started any more.
     pub(super) fn leave_plan(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        let Some(at) = self.plan.waiting.iter().position(|entry| entry.watcher == w) else {
-            return;
-        };
-        let entry = self.plan.waiting.remove(at);
-        let keys = entry.map(|entry| entry.keys).unwrap_or_default();
+        let keys = self.take_planned(w);
         self.part_done(&keys, &Outcome::default(), now, actions);
+    }
+
+    fn take_planned(&mut self, w: u32) -> Vec<Key> {
+        let Some(Planned { turn, keys }) = self.watchers[w].planned.take() else {
+            return Vec::new();
+        };
+        self.plan.waiting.remove(&turn);
+        keys
     }
 
     /// No watcher is to be started any more.
     pub(super) fn drop_plan(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        for entry in std::mem::take(&mut self.plan.waiting) {
-            self.part_done(&entry.keys, &Outcome::default(), now, actions);
+        while let Some(&(_, w)) = self.plan.waiting.first() {
+            self.leave_plan(w, now, actions);
         }
     }
 
@@ -92,12 +92,12 @@ impl Supervisor {
         if !matches!(self.life, Life::Running) {
             return;
         }
-        while let Some(entry) = self.plan.waiting.front() {
-            self.plan.gated = self.waits_for_oneshot(entry.watcher);
+        while let Some(&(_, watcher)) = self.plan.waiting.first() {
+            self.plan.gated = self.waits_for_oneshot(watcher);
             if self.plan.gated || now < self.plan.not_before {
                 return;
             }
-            let Some(Entry { watcher, keys }) = self.plan.waiting.pop_front() else { return };
+            let keys = self.take_planned(watcher);
             let settings = &self.watchers[watcher].settings;
             let warmup_ms = u64::from(settings.numprocesses) * settings.warmup_delay_ms;
             self.plan.not_before = now.after_ms(warmup_ms + self.circus.warmup_delay_ms);
@@ -131,6 +131,7 @@ impl Supervisor {
             let id = super::SlotId { watcher: w, index };
             let slot = self.slot_mut(id);
             slot.reset();
+            slot.starts = 0;
             slot.wanted = true;
             slot.not_before = now.after_ms(number as u64 * settings.warmup_delay_ms);
             if matches!(slot.state, State::Vacant) {

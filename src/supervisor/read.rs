@@ -129,22 +129,32 @@ impl Watcher {
         }
     }
 
-    /// Nothing is to be seen to. One that somebody stopped is as it should be.
+    /// Nothing is to be seen to. One that somebody stopped is as it should be; so is a process that
+    /// is just being replaced by order, while others do its work.
     fn is_healthy(&self) -> bool {
         match self.phase {
+            _ if self.planned.is_some() => false,
             Phase::Stopped(Why::Failed) | Phase::Starting | Phase::Stopping => false,
             Phase::Stopped(Why::NotStarted | Why::Asked | Why::Ended | Why::Completed) => true,
             Phase::Active => {
-                let lives = |slot: &Slot| {
-                    matches!(slot.state, State::Running { way: Way::Executed, .. }) || !slot.wanted
+                let runs =
+                    |slot: &Slot| matches!(slot.state, State::Running { way: Way::Executed, .. });
+                let is_well = |slot: &Slot| {
+                    !slot.wanted || runs(slot) || slot.renewed && !slot.is_in_trouble()
                 };
-                !self.failed && self.slots.iter().all(lives)
+                let serves = self.wanted_count() == 0 || self.slots.iter().any(runs);
+                !self.failed
+                    && !self.is_unfinished_oneshot()
+                    && serves
+                    && self.slots.iter().all(is_well)
             }
         }
     }
 
     fn note(&self) -> &'static str {
         match self.phase {
+            _ if self.planned.is_some() => "waiting to start",
+            Phase::Starting | Phase::Active if self.settings.oneshot => "not completed",
             Phase::Stopped(Why::NotStarted) => "not started",
             Phase::Stopped(Why::Failed) => "failed",
             Phase::Stopped(Why::Ended) => "ended",

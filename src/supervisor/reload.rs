@@ -16,7 +16,7 @@ impl Supervisor {
             return;
         }
         for w in self.reloadable() {
-            if !self.is_main(w) && !self.forwards_hup(w) {
+            if !self.forwards_hup(w) {
                 self.operate(w, Kind::Reload, Vec::new(), now, actions);
             }
         }
@@ -32,6 +32,8 @@ impl Supervisor {
                 Phase::Stopped(_) | Phase::Stopping => false,
                 Phase::Starting | Phase::Active => !watcher.settings.oneshot,
             })
+            // It is never started again, so nothing can take its place.
+            .filter(|(w, _)| !self.is_main(*w))
             .map(|(w, watcher)| (-i64::from(watcher.settings.priority), w))
             .collect();
         all.sort_unstable();
@@ -53,10 +55,15 @@ impl Supervisor {
         let watcher = &self.watchers[w];
         let is_old = |slot: &Slot| slot.wanted || !matches!(slot.state, State::Vacant);
         let indexes = 0..watcher.slots.len() as u32;
-        let old = indexes.filter(|index| is_old(&watcher.slots[*index as usize])).collect();
+        let old: Vec<u32> =
+            indexes.filter(|index| is_old(&watcher.slots[*index as usize])).collect();
+        self.watchers[w].sized = settings.numprocesses;
+        if old.is_empty() {
+            // Nobody could go on in their place: they are tried like any others.
+            return self.grow(w, settings.numprocesses, now, actions);
+        }
         let new = self.take_slots(w, settings.numprocesses as usize);
         let watcher = &mut self.watchers[w];
-        watcher.sized = settings.numprocesses;
         watcher.reload = Some(Reload { old, new: new.clone() });
         actions.push(Action::Report(Report::Reloading { watcher: w }));
         for index in new {
@@ -108,23 +115,13 @@ impl Supervisor {
     /// The slot's process is one of those that a reload waits for.
     pub(super) fn is_taking_over(&self, id: SlotId) -> bool {
         let reload = &self.watchers[id.watcher].reload;
-        // Where nobody can go on in its place, it is tried like any other.
-        reload
-            .as_ref()
-            .is_some_and(|reload| !reload.old.is_empty() && reload.new.contains(&id.index))
+        reload.as_ref().is_some_and(|reload| reload.new.contains(&id.index))
     }
 
     /// A process of this slot could not be executed, or ended for good: if it was to take over, it
     /// does not.
     pub(super) fn reload_failed(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
         if !self.is_taking_over(id) {
-            let is_wanted = self.slot(id).wanted;
-            if let Some(reload) = &mut self.watchers[id.watcher].reload
-                && !is_wanted
-            {
-                reload.new.retain(|index| *index != id.index);
-                self.check_reload(id.watcher, now, actions);
-            }
             return;
         }
         let watcher = &mut self.watchers[id.watcher];

@@ -14,9 +14,14 @@
 use crate::config::settings::{Limit, Respawn, SuccessCode, WatcherSettings};
 use crate::moment::Moment;
 use crate::process::{Ending, Pid, Tag};
+use crate::signal::Signal;
 
 /// A life shorter than this counts as a crash whatever `healthy_after` says.
 const SHORT_LIFE_MS: u64 = 1000;
+
+/// Whoever waits for a start hears that it fails after so many attempts, even if more follow: as
+/// many as there are where the configuration says nothing.
+const ATTEMPTS_AWAITED: u32 = 5;
 
 /// A slot and what it remembers.
 #[derive(Debug)]
@@ -70,6 +75,8 @@ pub(super) enum State {
         leader: Leader,
         way: Way,
         since: Moment,
+        /// What it was sent.
+        signal: Signal,
         stage: StopStage,
     },
     /// Its process is gone; descendants may be left.
@@ -203,7 +210,21 @@ impl Slot {
 
     pub(super) fn note_executed(&mut self) {
         self.attempts = 0;
-        self.renewed = false;
+        // One that is on its way out is not the one that was to come.
+        self.renewed &= !matches!(self.state, State::Running { .. });
+    }
+
+    /// It has failed to get a process, or that takes too long.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        let hangs = matches!(self.state, State::Running { way: Way::Hanging, .. });
+        self.attempts > 0 || self.fork_failures > 0 || hangs
+    }
+
+    /// The same, and nobody should wait for it any longer.
+    pub(super) fn cannot_start(&self) -> bool {
+        let often = self.attempts.max(self.fork_failures) >= ATTEMPTS_AWAITED;
+        let hangs = matches!(self.state, State::Running { way: Way::Hanging, .. });
+        often || hangs || self.attempts > 0 && !self.wanted
     }
 
     /// The process, unless it is on its way out.

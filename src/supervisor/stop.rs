@@ -89,7 +89,7 @@ impl Supervisor {
                 let (leader, way) = (*leader, *way);
                 let kill_at = self.kill_time(now, grace_ms);
                 let stage = StopStage::Asked { kill_at };
-                self.put(id, State::Stopping { leader, way, since: now, stage });
+                self.put(id, State::Stopping { leader, way, since: now, signal, stage });
                 let pid = leader.pid;
                 if stop_children {
                     actions.push(Action::SignalChildren { pid, signal });
@@ -118,6 +118,7 @@ impl Supervisor {
         id: SlotId,
         leader: Leader,
         since: Moment,
+        signal: Signal,
         stage: StopStage,
         now: Moment,
         actions: &mut Vec<Action>,
@@ -125,7 +126,6 @@ impl Supervisor {
         let pid = leader.pid;
         let stage = match stage {
             StopStage::Asked { .. } => {
-                let signal = self.settings(id.watcher).stop_signal;
                 let waited_ms = now.since_ms(since);
                 actions.push(Action::Signal { pid, signal: Signal::KILL });
                 actions.push(Action::publish(id.watcher, Publication::Kill { pid }, now));
@@ -143,7 +143,10 @@ impl Supervisor {
             }
         };
         if let State::Stopping { way, .. } = self.slot(id).state {
-            self.put(id, State::Stopping { leader, way, since, stage });
+            self.put(id, State::Stopping { leader, way, since, signal, stage });
+        }
+        if stage == StopStage::Stuck {
+            self.refuse_stuck(id.watcher, now, actions);
         }
     }
 
@@ -191,7 +194,8 @@ impl Supervisor {
         watcher.reload = None;
         self.touch(w);
         let publication = if completed { Publication::Completed } else { Publication::Stop };
-        if !self.is_main(w) {
+        let tells = !self.is_main(w) && !self.watchers[w].let_go;
+        if tells {
             actions.push(Action::Report(report));
         }
         actions.push(Action::publish(w, publication, now));

@@ -83,11 +83,25 @@ impl Tickets {
         Some(key)
     }
 
-    /// A watcher is to stay stopped, whatever was to follow.
-    pub(super) fn forget_start(&mut self, w: u32) {
-        for pending in self.pending.values_mut() {
-            pending.then_start.remove(&w);
-        }
+    /// These watchers are to stay stopped, whatever was to follow.
+    pub(super) fn forget_starts(&mut self, watchers: &[u32]) {
+        self.pending.retain(|key, pending| {
+            if pending.then_start.is_empty() {
+                return true;
+            }
+            for w in watchers {
+                pending.then_start.remove(w);
+            }
+            // Nobody waits for it, and nothing follows any more.
+            !(matches!(key, Key::Own(_)) && pending.then_start.is_empty())
+        });
+    }
+
+    /// More keys for what is to be done. Those of our own that lead nowhere any more go: else
+    /// clients that do not wait could make them ever more.
+    pub(super) fn join(&self, keys: &mut Vec<Key>, mut more: Vec<Key>) {
+        keys.retain(|key| matches!(key, Key::Client(_)) || self.pending.contains_key(key));
+        keys.append(&mut more);
     }
 
     /// Whether nothing is being carried out for anybody.
@@ -134,7 +148,13 @@ impl Supervisor {
     pub(super) fn answer_all(&mut self, actions: &mut Vec<Action>) {
         for (key, pending) in std::mem::take(&mut self.tickets.pending) {
             if let Key::Client(ticket) = key {
-                let answer = answer(&pending, &Outcome::default());
+                let answer = match pending.form {
+                    // Nobody knows any more how many there are to be.
+                    Form::Numprocesses => Answer::Done,
+                    Form::Done | Form::Info | Form::NoInfo | Form::Added => {
+                        answer(&pending, &Outcome::default())
+                    }
+                };
                 actions.push(Action::Answer { ticket, answer });
             }
         }

@@ -7,6 +7,7 @@
 //! ```
 
 use super::operation::{Current, Operation};
+use super::order::Planned;
 use super::report::Death;
 use super::slot::{Slot, State};
 use crate::config::settings::WatcherSettings;
@@ -22,11 +23,15 @@ pub(super) struct Watcher {
     pub(super) slots: Vec<Slot>,
     pub(super) phase: Phase,
     pub(super) reload: Option<Reload>,
+    /// It is to be started when its turn comes.
+    pub(super) planned: Option<Planned>,
     /// What it does for a command, and what it is to do after that.
     pub(super) current: Option<Current>,
     pub(super) queued: VecDeque<Operation>,
     /// It is being removed.
     pub(super) leaving: bool,
+    /// Its processes go on without it.
+    pub(super) let_go: bool,
     /// The number of processes for which slots were last arranged.
     pub(super) sized: u32,
     /// Exit code of the process that ended last without being asked to.
@@ -76,9 +81,11 @@ impl Watcher {
             slots: Vec::new(),
             phase: Phase::Stopped(Why::NotStarted),
             reload: None,
+            planned: None,
             current: None,
             queued: VecDeque::new(),
             leaving: false,
+            let_go: false,
             last_code: 0,
             last_death: None,
             failed: false,

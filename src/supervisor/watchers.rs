@@ -7,6 +7,8 @@ use std::ops::{Index, IndexMut};
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
     by_number: BTreeMap<u32, Watcher>,
+    /// Names in lower case, of those that are not on their way out.
+    by_name: BTreeMap<Box<str>, u32>,
     next: u32,
 }
 
@@ -15,12 +17,22 @@ impl Watchers {
     pub(super) fn add(&mut self, watcher: Watcher) -> u32 {
         let number = self.next;
         self.next += 1;
+        self.by_name.insert(watcher.settings.name.to_lowercase().into(), number);
         self.by_number.insert(number, watcher);
         number
     }
 
     pub(super) fn remove(&mut self, number: u32) {
+        self.leave(number);
         self.by_number.remove(&number);
+    }
+
+    /// It is on its way out: its name is free for another one.
+    pub(super) fn leave(&mut self, number: u32) {
+        let Some(watcher) = self.by_number.get_mut(&number) else { return };
+        if !std::mem::replace(&mut watcher.leaving, true) {
+            self.by_name.remove(&*watcher.settings.name.to_lowercase());
+        }
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&Watcher> {
@@ -42,10 +54,7 @@ impl Watchers {
 
     /// The one of this name, in any case. One that is on its way out is not there any more.
     pub(super) fn find(&self, name: &str) -> Option<u32> {
-        let name = name.to_lowercase();
-        self.entries()
-            .find(|(_, watcher)| !watcher.leaving && watcher.settings.name.to_lowercase() == name)
-            .map(|(number, _)| number)
+        self.by_name.get(&*name.to_lowercase()).copied()
     }
 }
 

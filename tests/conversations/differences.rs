@@ -94,8 +94,16 @@ pub const ROWS: &[Row] = &[
         NO_PROPERTIES),
     row("errors", "p3", Here::Refused(3, "'properties' should be an object"), MISTAKE),
     row("errors", "r28", Here::Refused(3, "program zz not found"), "a watcher that is not there is told (docs/differences.md 52)"),
-    row("errors", "r48", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r48"}"#), GONE),
-    row("errors", "r49", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r49"}"#), GONE),
+    row("basic", "r48", Here::Refused(3, "process 999999 not found in 'Sleeper'"), GONE),
+    row("basic", "r54", Here::Refused(3, "process 1 not found in 'Sleeper'"), GONE),
+    row("errors", "r45", Here::Refused(3, "process 1 not found in 'sleeper'"), GONE),
+    row("errors", "r48", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r48"}"#),
+        "a child that is not there gets no signal, and that is no error"),
+    row("errors", "r49", Here::Refused(3, "process 999999 not found in 'sleeper'"), GONE),
+    row("errors", "r125", Here::Refused(5, "a5 has not started"), FAILED),
+    row("lifecycle", "r6", Here::Refused(5, "badcmd has not started"), FAILED),
+    row("misc", "r8", Here::Refused(3, "process 3 not found in 'idle'"), GONE),
+    row("process", "r20", Here::Refused(5, "wdbad has not started"), FAILED),
     Row { then: r#"{"command": "kill", "properties": {"name": "sleeper"}}"#,
         ..row("errors", "r54", Here::Refused(3, "graceful_timeout"), MISTAKE) },
     row("errors", "r59", Here::Reply(r#"{"status": "ok", "time": 0.5, "options": {"cmd": "sleep 1000"}, "id": "r59"}"#),
@@ -173,7 +181,8 @@ const TAKES_EFFECT: &str = "what is set takes effect (docs/differences.md 56)";
 const SETTABLE: &str = "every option of a process can be set (docs/differences.md 56)";
 const MISTAKE: &str = "a mistake is told before anything is done (docs/differences.md 49, 57)";
 const LIMITS: &str = "limits can be given to add (docs/differences.md 55)";
-const GONE: &str = "a process that is not there gets no signal, and that is no error";
+const GONE: &str = "a process that the watcher does not have is an error (docs/differences.md 52)";
+const FAILED: &str = "who waits for a start is told that it failed (docs/differences.md 48)";
 const NUMBER: &str = "a number may be written as a text (docs/differences.md 49)";
 const ZERO: &str = "a watcher that shall have no process is active without one";
 const AGE: &str = "a new age needs no new processes (docs/differences.md 58)";

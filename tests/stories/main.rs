@@ -2,6 +2,7 @@
 
 mod commands;
 mod stage;
+mod trouble;
 
 use circus::process::Ending;
 use circus::signal::Signal;

@@ -1,13 +1,14 @@
 //! Tells the core what happens, and writes down what it wants done, a short word each.
 
-use circus::commands::{Answer, Command};
+use circus::commands::{Answer, ChangeKind, Command};
 use circus::config::settings::{Config, Variable, WatcherSettings};
 use circus::config::{self, Source};
 use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Asker, Event, Mode, SlotId, Supervisor, Ticket};
+use circus::supervisor::{Action, Asker, Event, Mode, Names, Report, SlotId, Supervisor, Ticket};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 pub struct Stage {
     core: Supervisor,
@@ -20,6 +21,24 @@ pub struct Stage {
     /// Answers so far, not yet looked at.
     answers: Vec<(u64, Answer)>,
     published: Vec<String>,
+    told: Vec<String>,
+}
+
+struct Words<'a>(&'a [String]);
+
+impl Names for Words<'_> {
+    fn watcher(&self, watcher: u32) -> &str {
+        &self.0[watcher as usize]
+    }
+    fn has_many(&self, _: u32) -> bool {
+        false
+    }
+    fn error(&self, errno: i32) -> String {
+        format!("error {errno}")
+    }
+    fn object(&self, _: SlotId, _: Failure) -> String {
+        "execute x".to_string()
+    }
 }
 
 struct Text<'a>(&'a str);
@@ -36,6 +55,13 @@ impl Source for Text<'_> {
     }
 }
 
+/// A configuration.
+pub fn load(ini: &str) -> Config {
+    let environment: [Variable; 0] = [];
+    let config = config::load("story.ini", &environment, &Text(ini));
+    config.expect("a valid configuration")
+}
+
 impl Stage {
     /// With this configuration.
     pub fn new(ini: &str) -> Stage {
@@ -44,9 +70,7 @@ impl Stage {
 
     /// With a main command beside the configuration, or alone.
     pub fn in_mode(ini: &str, mode: Mode) -> Stage {
-        let environment: [Variable; 0] = [];
-        let config = config::load("story.ini", &environment, &Text(ini));
-        let Config { circus, mut watchers, .. } = config.expect("a valid configuration");
+        let Config { circus, mut watchers, .. } = load(ini);
         if mode != Mode::Watchers {
             watchers.push(config::main_command(&["x"]).into());
         }
@@ -62,6 +86,7 @@ impl Stage {
             tickets: 0,
             answers: Vec::new(),
             published: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -92,7 +117,10 @@ impl Stage {
                 self.answers.push((ticket.0, answer));
                 return None;
             }
-            Action::Report(_) => return None,
+            Action::Report(report) => {
+                self.told.push(self.sentence(&report));
+                return None;
+            }
         })
     }
 
@@ -177,6 +205,42 @@ impl Stage {
     pub fn asker(&mut self, waiting: bool) -> Asker {
         self.tickets += 1;
         Asker { ticket: Some(Ticket(self.tickets)), waiting }
+    }
+
+    fn sentence(&self, report: &Report) -> String {
+        report.text(&Words(&self.names))
+    }
+
+    /// What people were told since the last look.
+    pub fn told(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// How a watcher looks to `circusctl status`: its status, a word more, and whether it is healthy.
+    pub fn looks(&self, name: &str) -> (&'static str, String, bool) {
+        let command = Command::Status { name: Some(name.into()), detail: true };
+        let now = Moment::from_ms(self.now);
+        let Some(Answer::Details(details)) = self.core.read(&command, now, &Words(&self.names))
+        else {
+            panic!("there is no watcher {name}");
+        };
+        (details[0].status.name(), details[0].note.to_string(), details[0].healthy)
+    }
+
+    /// Everything that the core remembers, as text: to see that it does not grow.
+    pub fn memory(&self) -> usize {
+        format!("{:?}", self.core).len()
+    }
+
+    /// What reading a configuration again would change.
+    pub fn changes(&self, watchers: &[Rc<WatcherSettings>]) -> Vec<(String, ChangeKind)> {
+        let changes = self.core.changes(watchers).into_iter();
+        changes.map(|change| (change.name.to_string(), change.kind)).collect()
+    }
+
+    /// A watcher was added: its name, for the words.
+    pub fn name_next(&mut self, name: &str) {
+        self.names.push(name.to_string());
     }
 
     /// The settings of a watcher.
