@@ -189,7 +189,7 @@ mod tests {
         all.map(|name| Dependency { name: (*name).into(), gate: Gate::Ready }).collect()
     }
 
-    fn graph<'a>(lists: &'a [(String, Vec<Dependency>)]) -> BTreeMap<&'a str, &'a [Dependency]> {
+    fn graph(lists: &[(String, Vec<Dependency>)]) -> BTreeMap<&str, &[Dependency]> {
         lists.iter().map(|(name, list)| (&**name, &**list)).collect()
     }
 

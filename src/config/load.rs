@@ -118,6 +118,12 @@ fn document(path: &str, source: &dyn Source, layer: &Layer, mistakes: &mut Mista
         Err(reason) => mistakes.add(&Position::file(path), "", format!("cannot be read: {reason}")),
     }
     let mut seen = BTreeSet::from([path.to_owned()]);
+    // What is wrong with it is told when the section itself is read.
+    let is_enabled =
+        |section: &&Section| is_enabled(section, source, layer, &mut Mistakes::default());
+    if !document.section("circus").as_ref().is_some_and(is_enabled) {
+        return document;
+    }
     let mut patterns = BTreeSet::new();
     for (option, suffix) in [("include", ""), ("include_dir", "/*.ini")] {
         let circus = document.section("circus");

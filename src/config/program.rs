@@ -33,34 +33,34 @@ pub fn program(
         Some(words) => words.iter().map(|word| word.to_vec()).collect(),
         None => argv(settings, wid, &environment)?,
     };
-    let file = match (&settings.executable, argv.first()) {
+    put_together(argv, settings.executable.as_deref(), environment, settings)
+}
+
+/// The same for a command beside the process, a probe or a hook: it runs in the process's environment
+/// and directory. Of a hook that is called for no process there is no `wid`.
+pub fn beside(
+    text: &str,
+    settings: &WatcherSettings,
+    wid: Option<u32>,
+    inherited: &[Variable],
+) -> Result<Program, String> {
+    let environment = environment(settings, inherited);
+    let argv = expand(text, settings, wid, &environment)?;
+    let argv = words::split(&argv).map_err(|reason| reason.to_string())?;
+    put_together(argv, None, environment, settings)
+}
+
+fn put_together(
+    argv: Vec<Vec<u8>>,
+    executable: Option<&str>,
+    environment: Environment<'_>,
+    settings: &WatcherSettings,
+) -> Result<Program, String> {
+    let file = match (executable, argv.first()) {
         (Some(executable), Some(_)) => executable.as_bytes(),
         (None, Some(word)) => word,
         (_, None) => return Err("the command is empty".to_owned()),
     };
-    Ok(Program {
-        candidates: candidates(file, environment.get(&b"PATH"[..]).copied()),
-        working_dir: settings.working_dir.as_ref().map(|path| path.as_bytes().to_vec()),
-        environment: environment
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect(),
-        argv,
-    })
-}
-
-/// Works out what to execute for another command of the process `wid`: a probe or a hook, in the
-/// same environment and directory.
-pub fn command(
-    settings: &WatcherSettings,
-    wid: u32,
-    inherited: &[Variable],
-    text: &str,
-) -> Result<Program, String> {
-    let environment = environment(settings, inherited);
-    let argv = words::split(&expand(text, settings, wid, &environment)?);
-    let argv = argv.map_err(|reason| reason.to_string())?;
-    let Some(file) = argv.first() else { return Err("the command is empty".to_owned()) };
     Ok(Program {
         candidates: candidates(file, environment.get(&b"PATH"[..]).copied()),
         working_dir: settings.working_dir.as_ref().map(|path| path.as_bytes().to_vec()),
@@ -124,7 +124,8 @@ fn argv(
     environment: &Environment<'_>,
 ) -> Result<Vec<Vec<u8>>, String> {
     let expanded = |option: &str, text: &str| {
-        expand(text, settings, wid, environment).map_err(|reason| format!("{option} {reason}"))
+        expand(text, settings, Some(wid), environment)
+            .map_err(|reason| format!("{option} {reason}"))
     };
     let split = |option: &str, text: &[u8]| {
         words::split(text).map_err(|reason| format!("{option} {reason}"))
@@ -154,7 +155,7 @@ fn argv(
 fn expand(
     text: &str,
     settings: &WatcherSettings,
-    wid: u32,
+    wid: Option<u32>,
     environment: &Environment<'_>,
 ) -> Result<Vec<u8>, String> {
     let mut out = Vec::with_capacity(text.len());
@@ -178,12 +179,12 @@ fn expand(
 fn value(
     name: &str,
     settings: &WatcherSettings,
-    wid: u32,
+    wid: Option<u32>,
     environment: &Folded<'_>,
 ) -> Option<Vec<u8>> {
     let folded = name.to_ascii_lowercase();
     if folded == "wid" {
-        return Some(wid.to_string().into_bytes());
+        return wid.map(|wid| wid.to_string().into_bytes());
     }
     if folded.starts_with("env.") {
         return environment.variable(&name.as_bytes()[4..]).map(<[u8]>::to_vec);
@@ -325,6 +326,20 @@ mod tests {
         assert_eq!(paths("cmd = ./x\n", &[("PATH", "/a")]), ["./x"]);
         assert_eq!(paths("cmd = x\nexecutable = /bin/sh\n", &[("PATH", "/a")]), ["/bin/sh"]);
         assert_eq!(paths("cmd = x\n[env]\nPATH = /only\n", &[("PATH", "/a")]), ["/only/x"]);
+    }
+
+    #[test]
+    fn probes_and_hooks_run_where_the_process_does() {
+        let text = "[watcher:web]\ncmd = x\nshell = True\nexecutable = /bin/x\nworking_dir = /w\n[env]\nPATH = /only\n";
+        let config = load_text(text, &[]).expect("loads");
+        let program = |text, wid| beside(text, &config.watchers[0], wid, &[]);
+        let hook = program("hook 'a b' $(circus.wid) $(circus.name)", Some(7)).expect("runs");
+        assert_eq!(hook.argv, [&b"hook"[..], b"a b", b"7", b"web"]);
+        assert_eq!(hook.candidates, [b"/only/hook"]);
+        assert_eq!(hook.working_dir.as_deref(), Some(&b"/w"[..]));
+        assert_eq!(hook.environment.len(), 1);
+        assert_eq!(program("x $(circus.wid)", None).expect("runs").argv[1], b"$(circus.wid)");
+        assert!(program("x 'y", None).is_err() && program("", None).is_err());
     }
 
     #[test]

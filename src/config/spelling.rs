@@ -28,6 +28,7 @@ pub fn question<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Str
 /// Letters to insert, remove, replace, or swap with a neighbour. What is more than `most` may be any
 /// number above it: only a band along the diagonal is worked out.
 fn distance(a: &str, b: &str, most: usize) -> usize {
+    let (a, b) = differing_parts(a, b);
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     if a.len().abs_diff(b.len()) > most {
         return most + 1;
@@ -53,6 +54,16 @@ fn distance(a: &str, b: &str, most: usize) -> usize {
     above[b.len()]
 }
 
+/// Without what both begin with and end in.
+fn differing_parts<'a>(mut a: &'a str, mut b: &'a str) -> (&'a str, &'a str) {
+    let same = |(a, b): &(char, char)| a == b;
+    let begin: usize = a.chars().zip(b.chars()).take_while(same).map(|(c, _)| c.len_utf8()).sum();
+    (a, b) = (&a[begin..], &b[begin..]);
+    let ends = a.chars().rev().zip(b.chars().rev()).take_while(same);
+    let end: usize = ends.map(|(c, _)| c.len_utf8()).sum();
+    (&a[..a.len() - end], &b[..b.len() - end])
+}
+
 const WORD_MAX: usize = 40;
 /// A question is worth no more than a look at so many names.
 const KNOWN_MAX: usize = 500;
@@ -60,6 +71,26 @@ const KNOWN_MAX: usize = 500;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_are_inserted_removed_replaced_and_swapped() {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("abc", "abc", 0),
+            ("abc", "ab", 1),
+            ("ab", "axb", 1),
+            ("abc", "axc", 1),
+            ("abcd", "acbd", 1),
+            ("aab", "ab", 1),
+            ("éa", "aé", 1),
+            ("abcdef", "badcfe", 3),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(a, b, 3), expected, "{a} {b}");
+            assert_eq!(distance(b, a, 3), expected, "{b} {a}");
+        }
+        assert!(distance("abcd", "wxyz", 3) > 3 && distance("", "abcd", 3) > 3);
+    }
 
     #[test]
     fn typing_errors_and_wrong_case_are_recognised_and_strange_words_are_not() {

@@ -196,6 +196,169 @@ fn what_does_not_fit_together_is_refused() {
 }
 
 #[test]
+fn a_variable_switches_a_section_of_any_kind() {
+    let text = "[circus]\nenabled = $(circus.env.ON:-true)\numask = 027\ninclude = more.ini\n\
+         [DEFAULT]\nenabled = $(circus.env.ALL:-true)\nnumprocesses = 3\n\
+         [env]\nenabled = $(circus.env.ON:-true)\nA = 1\n[env:a]\nenabled = $(circus.env.ON:-true)\nB = 2\n\
+         [socket:web]\nenabled = $(circus.env.ON:-true)\n[plugin:p]\nenabled = $(circus.env.ON:-true)\nuse = a.B\n\
+         [watcher:a]\ncmd = x\nenabled = true\n[watcher:b]\nenabled = $(circus.env.ON:-true)\ncmd = x\n";
+    let files = [("/etc/c.ini", text), ("/etc/more.ini", "[watcher:c]\ncmd = x\n")];
+    let config = load_files(&files, &[]).expect("loads");
+    assert_eq!(config.circus.umask, Some(0o27));
+    assert_eq!((config.watchers.len(), config.watchers[0].environment.set.len()), (3, 2));
+    assert_eq!((config.watchers[0].numprocesses, config.unsupported.len()), (3, 2));
+    for off in ["false", "0", "No", "off"] {
+        let config = load_files(&files, &[("ON", off)]).expect("loads");
+        assert_eq!(config.circus.umask, None);
+        let [a] = &config.watchers[..] else { panic!("{:?}", config.watchers) };
+        assert_eq!((a.environment.set.len(), a.numprocesses), (0, 3));
+        assert!(config.unsupported.is_empty(), "{:?}", config.unsupported);
+    }
+    // Switched off, [DEFAULT] gives nothing, `enabled` neither.
+    let config = load_files(&files, &[("ALL", "no")]).expect("loads");
+    assert_eq!(config.watchers.len(), 3);
+    let wrong = load_files(&files, &[("ON", "maybe")]).expect_err("neither true nor false");
+    assert_eq!(wrong.len(), 6, "{wrong:#?}");
+    assert!(wrong.iter().all(|mistake| mistake.contains("enabled: ")), "{wrong:#?}");
+}
+
+#[test]
+fn what_a_file_holds_is_shown_nowhere_in_whatever_option() {
+    let text = "[env]\nA = a $(circus.file.s)\n[watcher:w]\ncmd = x $(circus.env.A)\nargs = $(circus.file./etc/s)\n\
+         x_mine = ((circus.env.b))\ncheck = exec:test $(circus.file.s)\nready = unix:///$(circus.env.D)\nenv_file = e\n\
+         hooks.before_start = /hook $(circus.env.C), True\nworking_dir = /$(circus.env.C)\nenv_from_files = True\n\
+         [env:w]\nC_FILE = /etc/s\nPLAIN = p\n[watcher:v]\ncmd = x\n";
+    let files = [("/etc/c.ini", text), ("/etc/s", "s3cret\n"), ("/etc/e", "B=s3cret\nD=s3cret\n")];
+    let config = load_files(&files, &[]).expect("loads");
+    let [_, watcher] = &config.watchers[..] else { panic!("two") };
+    assert_eq!((&*watcher.cmd, &*watcher.args), ("x a s3cret", "s3cret"));
+    let all = super::shown_options(watcher, "/srv");
+    assert!(!format!("{all:?}").contains("s3cret"), "{all:?}");
+    let shown = |name: &str| all.iter().find(|(known, _)| **known == *name).map(|(_, value)| value);
+    let env = serde_json::json!({"A": "***", "B": "***", "C": "***", "C_FILE": "/etc/s", "D": "***", "PLAIN": "p"});
+    assert_eq!(shown("env"), Some(&env));
+    for name in ["cmd", "args", "x_mine", "check", "ready", "hooks.before_start", "working_dir"] {
+        assert_eq!(shown(name), Some(&"***".into()), "{name}");
+    }
+    // Sent back, all stays as it is.
+    for (name, value) in all.into_iter().filter(|(_, value)| *value == "***") {
+        let files = Files::new(&[]);
+        let same = super::changed(watcher, &[(name, value)], &files, &config.watchers);
+        assert_eq!(same.expect("taken").0, **watcher);
+    }
+}
+
+#[test]
+fn names_of_files_give_variables_that_commands_can_use() {
+    let text = "[watcher:a]\ncmd = x $(circus.env.DB_PASSWORD)\nenv_from_files = True\n\
+         [watcher:b]\ncmd = x $(circus.env.DB_PASSWORD:-none)\n[watcher:c]\ncmd = x\ncopy_env = False\nenv_from_files = True\n";
+    let files = [("/etc/c.ini", text), ("/run/x", "pw\r\n")];
+    let environment = [("DB_PASSWORD_FILE", "/run/x"), ("_FILE", "/none"), ("EMPTY_FILE", "")];
+    let config = load_files(&files, &environment).expect("loads");
+    let [a, b, c] = &config.watchers[..] else { panic!("three") };
+    assert_eq!((&*a.cmd, &*b.cmd), ("x pw", "x none"));
+    assert_eq!(*a.masked, [Box::from("cmd")]);
+    let password = (b"DB_PASSWORD"[..].into(), b"pw"[..].into());
+    assert_eq!(*a.environment.set, [password]);
+    assert!(b.environment.set.is_empty() && c.environment.set.is_empty());
+    let missing = load_files(&files[..1], &environment).expect_err("missing");
+    assert_eq!(missing.len(), 1, "what follows from it is not told: {missing:#?}");
+    let expected = "/etc/c.ini:3: env_from_files: cannot read the file that DB_PASSWORD_FILE names";
+    assert!(missing[0].starts_with(expected), "{missing:#?}");
+}
+
+#[test]
+fn dependencies_probes_and_hooks_become_settings() {
+    use super::settings::{Gate, HookCommand, HookName, Liveness, Probe, Readiness};
+    let text = "[watcher:web]\ncmd = x\ndepends_on = db, migrate\n  cache:started, a:b:ready\nready = http://localhost:80/up\n\
+         ready_timeout = 2.5\ncheck = exec:test $(circus.wid) $(circus.env.HOME)\ncheck_retries = 5\nhook_timeout = 7\n\
+         hooks.before_stop = /bin/x $(circus.wid)\nhooks.before_start = a.b, True\n\
+         [watcher:db]\ncmd = x\n[watcher:migrate]\ncmd = x\noneshot = 1\n[watcher:cache]\ncmd = x\n[watcher:a:b]\ncmd = x\n";
+    let config = load_text(text, &[("HOME", "/h")]).expect("loads");
+    assert!(config.unsupported.is_empty() && config.warnings.is_empty(), "{config:?}");
+    let web = config.watchers.iter().find(|watcher| &*watcher.name == "web").expect("there");
+    let gates: Vec<_> = web.depends_on.iter().map(|one| (&*one.name, one.gate)).collect();
+    assert_eq!(
+        gates,
+        [
+            ("db", Gate::Ready),
+            ("migrate", Gate::Completed),
+            ("cache", Gate::Started),
+            ("a:b", Gate::Ready)
+        ]
+    );
+    let up = Probe::Http { host: "localhost".into(), port: 80, path: "/up".into() };
+    assert_eq!((&web.ready, web.ready_timeout_ms), (&Readiness::Probe(up), 2500));
+    let check = web.check.as_ref().expect("there is one");
+    assert_eq!(check.by, Liveness::Probe(Probe::Exec("test $(circus.wid) /h".into())));
+    assert_eq!((check.interval_ms, check.timeout_ms, check.retries), (10_000, 3000, 5));
+    let hooks: Vec<_> = web.hooks.iter().map(|hook| (hook.name, &hook.run)).collect();
+    let function = HookCommand::Python("a.b".into());
+    let command = HookCommand::Command("/bin/x $(circus.wid)".into());
+    let expected = [(HookName::BeforeStart, &function), (HookName::BeforeStop, &command)];
+    assert_eq!((&hooks[..], web.hook_timeout_ms), (&expected[..], 7000));
+    // Nothing is written: what the table says.
+    let db = config.watchers.iter().find(|watcher| &*watcher.name == "db").expect("there");
+    assert_eq!(
+        (&db.ready, db.ready_timeout_ms, db.hook_timeout_ms),
+        (&Readiness::Started, 60_000, 30_000)
+    );
+    assert!(db.check.is_none() && db.hooks.is_empty() && db.depends_on.is_empty());
+}
+
+#[test]
+fn what_would_never_start_is_refused_by_name() {
+    let others = "[watcher:b]\ncmd = x\n[watcher:once]\ncmd = x\noneshot = 1\n";
+    for (lines, expected) in [
+        ("depends_on = a", "/etc/c.ini:3: depends_on: names the watcher itself"),
+        (
+            "depends_on = b:completed",
+            "/etc/c.ini:3: depends_on: waits for ever: watcher b is no oneshot",
+        ),
+        ("depends_on = b:begun", "/etc/c.ini:3: depends_on: there is no watcher `b:begun`"),
+        (
+            "ready = tcp://$(circus.wid):1",
+            "/etc/c.ini:3: ready: `$(circus.wid)` is known only when",
+        ),
+        ("ready_timeout = 0", "/etc/c.ini:3: ready_timeout: `0` is too short"),
+        ("check_interval = 0.01", "/etc/c.ini:3: check_interval: `0.01` is too short"),
+        (
+            "hooks.before_start = $(circus.nope)",
+            "/etc/c.ini:3: hooks.before_start: `$(circus.nope)` is no variable",
+        ),
+    ] {
+        let text = format!("[watcher:a]\ncmd = x\n{lines}\n{others}");
+        let found = mistakes(&text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with(expected), "{text}: {found:?}");
+    }
+    let text =
+        format!("[watcher:a]\ncmd = x\ndepends_on = once:completed, once, b, b:started\n{others}");
+    assert_eq!(load_text(&text, &[]).expect("loads").watchers[0].depends_on.len(), 2);
+}
+
+#[test]
+fn a_oneshot_is_ready_when_it_has_completed() {
+    let text = "[watcher:a]\ncmd = x\noneshot = 1\nready = notify\n";
+    let config = load_text(text, &[]).expect("loads");
+    assert!(
+        config.warnings[0].contains("/etc/c.ini:4: ready: is ignored"),
+        "{:?}",
+        config.warnings
+    );
+    assert_eq!(config.watchers[0].ready, super::settings::Readiness::Started);
+}
+
+#[test]
+fn a_dependency_that_has_become_a_oneshot_is_a_difference() {
+    let text = |more| format!("[watcher:a]\ncmd = x\ndepends_on = b\n[watcher:b]\ncmd = x\n{more}");
+    let config = |more| load_text(&text(more), &[]).expect("loads").watchers.remove(0);
+    let names = super::differences(&config(""), &config("oneshot = 1\n"));
+    assert_eq!(names, [Box::from("depends_on")]);
+    assert_eq!(super::strongest(&names), super::options::Change::Adjust);
+}
+
+#[test]
 fn defaults_are_those_of_the_table_and_of_the_default_section() {
     let config = load_text(
         "[DEFAULT]\ngraceful_timeout = 2\nhost = ::1\n[watcher:a]\ncmd = x\noneshot = 1\n[watcher:b]\ncmd = x\nname = c\n\

@@ -51,7 +51,8 @@ fn text(path: &str, config: &Config, environment: &[config::settings::Variable])
 
 /// Whether the command line shows the content of a file.
 pub fn holds_secret(watcher: &WatcherSettings) -> bool {
-    watcher.masked.iter().any(|option| ["cmd", "args", "shell_args"].contains(&&**option))
+    // Other options may be in it as variables of the process.
+    watcher.masked.iter().any(|option| circus::config::program::is_spawn_variable(option))
 }
 
 /// What is not as it is by default.

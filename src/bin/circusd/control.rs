@@ -204,7 +204,8 @@ impl Control {
             | Command::Signal { .. }
             | Command::Start(_)
             | Command::Status { .. }
-            | Command::Stop(_) => return None,
+            | Command::Stop(_)
+            | Command::StopWithDependants(_) => return None,
         })
     }
 

@@ -1,7 +1,7 @@
 //! From a watcher's settings to what `sys::spawn` needs for one process.
 
 use crate::probe;
-use circus::config::program::{Program, command, program};
+use circus::config::program::{Program, beside, program};
 use circus::config::settings::{Liveness, Probe, Readiness, Variable, WatcherSettings};
 use circus::process::Tag;
 use circus::sys::identity;
@@ -56,7 +56,7 @@ impl Launcher {
         let null = self.null.as_ref().map(AsRawFd::as_raw_fd);
         let mut plan = match (probe, probe::words(probe)) {
             (Probe::Exec(text), _) => {
-                let program = command(settings, wid, &self.environment, text)?;
+                let program = beside(text, settings, Some(wid), &self.environment)?;
                 self.common_plan(settings, program)?
             }
             (_, Some(ours)) => Plan {
