@@ -489,4 +489,36 @@ mod tests {
         assert_eq!(rests[99], Some(60_000));
         assert_eq!(rest_ms(true), Some(50), "this one has served");
     }
+
+    #[test]
+    fn while_replies_wait_for_it_its_requests_wait_and_nothing_spins() {
+        let mut gateway = Gateway::new(c"/absent".into(), Vec::new(), Vec::new(), None);
+        let (fd, theirs) = fds::connection().expect("a pair of sockets");
+        let mut inbox = Inbox::new(INBOX_BYTES_MAX);
+        let mut bytes = Vec::new();
+        for body in [b"one", b"two"] {
+            FromGateway::Request { uid: None, identity: b"x", body }.append_to(&mut bytes);
+        }
+        inbox.space()[..bytes.len()].copy_from_slice(&bytes);
+        inbox.filled(bytes.len());
+        let (outbox, launch) = (Vec::new(), None);
+        let link = Link { fd, inbox, has_more: true, outbox, written: 0, launch };
+        let pid = Pid::new(i32::MAX).expect("positive");
+        gateway.state = State::Serving { pid, link, stalled_at: None, was_ready: true };
+        let now = Moment::from_ms(1000);
+        assert_eq!(gateway.deadline(), Some(Moment::default()), "there is work");
+        assert_eq!(gateway.next_request(now).expect("the first").body[..], b"one"[..]);
+        // More than the kernel takes for it.
+        gateway.reply(b"x", &vec![b'x'; 4 << 20], now);
+        assert!(gateway.next_request(now).is_none(), "it has to take that first");
+        assert_eq!(gateway.deadline(), Some(now.after_ms(STALLED_MS)));
+        let mut buffer = vec![0; 64 << 10];
+        let request = loop {
+            fds::read(theirs.as_fd(), &mut buffer).expect("there is more");
+            if let Some(request) = gateway.next_request(now) {
+                break request;
+            }
+        };
+        assert_eq!(request.body[..], b"two"[..]);
+    }
 }
