@@ -24,5 +24,8 @@ mod pipes;
 #[path = "circusctl/listening.rs"]
 mod listening;
 
+#[path = "circusctl/order.rs"]
+mod order;
+
 #[path = "circusctl/prompt.rs"]
 mod prompt;

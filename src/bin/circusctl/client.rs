@@ -19,6 +19,7 @@ mod request;
 mod row;
 mod shell;
 mod table;
+mod tree;
 mod values;
 mod words;
 
@@ -126,7 +127,8 @@ impl Session {
                 self.show(&reply, options, print)
             }
             Deed::Status => self.status(&daemon()?, words, options),
-            Deed::Health => self.health(&daemon()?, words, options),
+            Deed::Health => health::run(&self.output, self.interrupts.as_ref(), words, options),
+            Deed::Tree => self.tree(&daemon()?, words, options),
             Deed::ReloadConfig => self.reload_config(&daemon()?, words, options),
             Deed::Listen => listen::run(&daemon()?, options, words, &self.output),
             Deed::Keygen => self.output.print(&certificate::generate(words.value("output"))?),
@@ -180,18 +182,17 @@ impl Session {
         }
     }
 
-    fn health(&self, daemon: &Daemon<'_>, words: &Words, options: &Options) -> Result<(), Failure> {
+    fn tree(&self, daemon: &Daemon<'_>, words: &Words, options: &Options) -> Result<(), Failure> {
         let reply = daemon.reply("status", with_detail(words, true)?)?;
+        if options.json || options.prettify {
+            return self.show(&reply, options, |_| None);
+        }
+        let reply = daemon::accepted(reply)?;
         let Some(watchers) = detail::watchers(&reply) else {
-            daemon::accepted(reply)?;
-            let text = "this circusd does not tell whether its watchers are healthy";
+            let text = "this circusd does not tell what its watchers wait for";
             return Err(Failure::Trouble(text.to_string()));
         };
-        let (text, healthy) = health::judge(&watchers);
-        if !words.has("quiet") {
-            self.show(&reply, options, |_| Some(text))?;
-        }
-        if healthy { Ok(()) } else { Err(Failure::Said(UNHEALTHY)) }
+        self.output.print(&tree::draw(&watchers, &self.output))
     }
 
     fn reload_config(
@@ -203,7 +204,6 @@ impl Session {
         if !words.has("dry-run") {
             let properties = request::waiting(words).map_err(Failure::Usage)?;
             let reply = daemon.reply("reloadconfig", properties)?;
-            self.warn(&reply, options);
             return self.show(&reply, options, print::done);
         }
         // Circus ignores what it does not know: it would reload.
@@ -214,20 +214,7 @@ impl Session {
         }
         let properties = vec![("dry_run".to_string(), Json::Bool(true))];
         let reply = daemon.reply("reloadconfig", properties)?;
-        self.warn(&reply, options);
         self.show(&reply, options, print::changes)
-    }
-
-    /// What a reply says that will surprise. As JSON it has it already.
-    fn warn(&self, reply: &Json, options: &Options) {
-        if options.json || options.prettify {
-            return;
-        }
-        for warning in reply.get("warnings").map_or(&[][..], Json::items) {
-            let text = output::printable(&python::plain(warning));
-            // Nobody may be there to read it: that changes nothing.
-            let _ = writeln!(std::io::stderr(), "warning: {text}");
-        }
     }
 
     fn complete(&self, words: &Words, options: &Options) -> Result<(), Failure> {
@@ -246,9 +233,6 @@ impl Session {
         self.output.print(script.ok_or_else(usage)?.trim_end())
     }
 }
-
-/// Exit code of `health`: what container platforms take for it.
-const UNHEALTHY: u8 = 1;
 
 /// The properties of a `status`.
 fn with_detail(words: &Words, wanted: bool) -> Result<Vec<(String, Json)>, Failure> {

@@ -145,15 +145,24 @@ pub static COMMANDS: &[Row] = &[
     Row {
         name: "health",
         group: Group::Look,
-        syntax: "[NAME] [-q]",
+        syntax: "[NAME…] [--wait SECONDS] [-q]",
         summary: "exit with 0 only if every watcher is as it should be",
         text: "A stopped watcher that was to start, too few processes, a failed one-shot or one that\n\
-               was given up are not healthy; nor is what is still starting. Prints a line for each\n\
-               that is not, with the reason; --json prints all, with healthy for each.\n\
-               Exit codes: 0 healthy, 1 not healthy or circusd does not answer.",
+               was given up are not healthy; nor is what is still starting. What somebody stopped, and\n\
+               a one-shot that has completed, is as it should be. Prints a line for each that is not,\n\
+               with the reason; --json prints all, with healthy for each, and for all together.\n\
+               Exit codes: 0 healthy, 1 not healthy, no such watcher, or circusd does not answer.",
         example: ("HEALTHCHECK CMD [\"/circusctl\", \"health\", \"-q\"]", "in a Dockerfile"),
-        words: (0, 1),
-        flags: &[Flag { name: "quiet", short: Some('q'), value: None, help: "print nothing" }],
+        words: (0, usize::MAX),
+        flags: &[
+            Flag {
+                name: "wait",
+                short: None,
+                value: Some("SECONDS"),
+                help: "wait until all is well, but no longer than this; circusd too may come later",
+            },
+            Flag { name: "quiet", short: Some('q'), value: None, help: "print nothing" },
+        ],
         nouns: &[Noun::Watcher],
         deed: Deed::Health,
     },
@@ -452,14 +461,29 @@ pub static COMMANDS: &[Row] = &[
     Row {
         name: "stop",
         group: Group::Processes,
-        syntax: "[NAME] [--match METHOD] [--waiting]",
+        syntax: "[NAME] [--match METHOD] [--with-dependants] [--waiting]",
         summary: "stop watchers; all unless named",
-        text: "circusd goes on, and `start` starts them again. With exit_when_done = True it ends\n\
+        text: "With --with-dependants what needs NAME is stopped too, and before it; else it goes on.\n\
+               circusd goes on, and `start` starts them again. With exit_when_done = True it ends\n\
                when nothing is left to run, so also after a stop of the last.",
         example: ("circusctl --timeout 60 stop db --waiting", "answers when it is gone"),
         words: (0, 1),
-        flags: SELECT,
+        flags: &[WAITING, MATCH, switch("with-dependants", "first all that depend on it")],
         nouns: &[Noun::Watcher],
-        deed: Deed::Ask { properties: request::select, print: print::done },
+        deed: Deed::Ask { properties: request::stop, print: print::done },
+    },
+    Row {
+        name: "tree",
+        group: Group::Look,
+        syntax: "",
+        summary: "what each watcher waits for before it starts, and how that is",
+        text: "The first lines are the watchers that nobody waits for; below each stands what it\n\
+               waits for. NAME:started needs no more than a start; otherwise it must be ready, or\n\
+               completed if it is a one-shot. What stands there twice is drawn once in full.",
+        example: ("circusctl tree", "see why web does not start"),
+        words: (0, 0),
+        flags: &[],
+        nouns: &[],
+        deed: Deed::Tree,
     },
 ];

@@ -145,23 +145,7 @@ impl<'a> Daemon<'a> {
         items: &mut Vec<zmq::PollItem<'b>>,
         patience: Option<Duration>,
     ) -> Result<(), Failure> {
-        let ours_from = items.len();
-        if let Some(interrupts) = self.interrupts {
-            items.push(zmq::PollItem::from_fd(interrupts.as_fd().as_raw_fd(), zmq::POLLIN));
-        }
-        // Rounded up: a rest of less than a millisecond must not be waited for in a loop.
-        let ms = patience.map_or(-1, |patience| patience.as_micros().div_ceil(1000) as i64);
-        match zmq::poll(items, ms) {
-            // The terminal's size has changed, or we were stopped and continued.
-            Ok(_) | Err(zmq::Error::EINTR) => {}
-            Err(error) => return Err(ours(error)),
-        }
-        let interrupted = items[ours_from..].iter().any(zmq::PollItem::is_readable);
-        items.truncate(ours_from);
-        if interrupted {
-            return Err(Failure::Interrupted);
-        }
-        Ok(())
+        wait_for(self.interrupts, items, patience)
     }
 
     /// How long to wait for an answer, from now on.
@@ -280,6 +264,31 @@ impl Call {
         };
         Ok(Some(reply).filter(|_| is_ours))
     }
+}
+
+/// Wait until one of these is ready, or Ctrl-C.
+pub fn wait_for<'b>(
+    interrupts: Option<&SignalFd>,
+    items: &mut Vec<zmq::PollItem<'b>>,
+    patience: Option<Duration>,
+) -> Result<(), Failure> {
+    let ours_from = items.len();
+    if let Some(interrupts) = interrupts {
+        items.push(zmq::PollItem::from_fd(interrupts.as_fd().as_raw_fd(), zmq::POLLIN));
+    }
+    // Rounded up: a rest of less than a millisecond must not be waited for in a loop.
+    let ms = patience.map_or(-1, |patience| patience.as_micros().div_ceil(1000) as i64);
+    match zmq::poll(items, ms) {
+        // The terminal's size has changed, or we were stopped and continued.
+        Ok(_) | Err(zmq::Error::EINTR) => {}
+        Err(error) => return Err(ours(error)),
+    }
+    let interrupted = items[ours_from..].iter().any(zmq::PollItem::is_readable);
+    items.truncate(ours_from);
+    if interrupted {
+        return Err(Failure::Interrupted);
+    }
+    Ok(())
 }
 
 /// The reply, unless it is a refusal.

@@ -16,6 +16,10 @@ pub struct Watcher<'a> {
     pub restarts: u64,
     /// The sentence, and seconds since.
     pub last_death: Option<(&'a str, f64)>,
+    /// How the last process of a one-shot ended, and seconds since.
+    pub last_exit: Option<(String, f64)>,
+    /// What it waits for before it starts: names and gates.
+    pub depends_on: Vec<(&'a str, &'a str)>,
 }
 
 /// A place for a process.
@@ -27,7 +31,22 @@ pub struct Process<'a> {
     /// Since its start; until its next start if it waits for that.
     pub seconds: f64,
     pub restarts: u64,
+    /// What it says of itself; may be empty.
+    pub says: &'a str,
 }
+
+/// Green is good, yellow is on its way, red needs somebody; what is stopped as it should be has no
+/// colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    Good,
+    Neutral,
+    OnItsWay,
+    Bad,
+}
+
+/// How a note ends that tells of a dependency for which waiting alone does not help.
+const HOPELESS: [&str; 3] = [", which failed", ", which ended", ", which is stopped"];
 
 /// All watchers of the reply, as it orders them. `None`: it has no details.
 pub fn watchers(reply: &Json) -> Option<Vec<Watcher<'_>>> {
@@ -38,7 +57,7 @@ pub fn watchers(reply: &Json) -> Option<Vec<Watcher<'_>>> {
 
 fn watcher(json: &Json) -> Option<Watcher<'_>> {
     let death = json.get("last_death").filter(|death| **death != Json::Null);
-    let reason = |death: &'_ Json| death.get("seconds_ago")?.as_number();
+    let ago = |end: &'_ Json| end.get("seconds_ago")?.as_number();
     Some(Watcher {
         name: text(json, "name")?,
         status: text(json, "status")?,
@@ -47,7 +66,14 @@ fn watcher(json: &Json) -> Option<Watcher<'_>> {
         numprocesses: count(json, "numprocesses")?,
         processes: json.get("processes")?.items().iter().map(process).collect::<Option<_>>()?,
         restarts: count(json, "restarts")?,
-        last_death: death.and_then(|death| Some((text(death, "reason")?, reason(death)?))),
+        last_death: death.and_then(|death| Some((text(death, "reason")?, ago(death)?))),
+        last_exit: json.get("last_exit").and_then(|exit| Some((end(exit)?, ago(exit)?))),
+        depends_on: json
+            .get("depends_on")
+            .map_or(&[][..], Json::items)
+            .iter()
+            .filter_map(gate)
+            .collect(),
     })
 }
 
@@ -58,7 +84,21 @@ fn process(json: &Json) -> Option<Process<'_>> {
         state: text(json, "state")?,
         seconds: json.get("seconds")?.as_number()?,
         restarts: count(json, "restarts")?,
+        says: text(json, "says").unwrap_or(""),
     })
+}
+
+/// A one-shot's end, in words.
+fn end(exit: &Json) -> Option<String> {
+    match text(exit, "signal") {
+        Some(signal) => Some(format!("killed by {signal}")),
+        None => Some(format!("exit code {}", count(exit, "code")?)),
+    }
+}
+
+/// A name, which may have colons of its own, and a gate.
+fn gate(dependency: &Json) -> Option<(&str, &str)> {
+    dependency.as_text()?.rsplit_once(':')
 }
 
 fn text<'a>(json: &'a Json, name: &str) -> Option<&'a str> {
@@ -75,16 +115,47 @@ impl Watcher<'_> {
         self.numprocesses > 1 || self.processes.len() > 1
     }
 
-    /// Its state, and the word more.
-    pub fn state(&self) -> String {
-        // What a single process does says more than its watcher's state.
-        let word = match &self.processes[..] {
+    /// Its state in one word.
+    fn word(&self) -> &str {
+        match &self.processes[..] {
+            // What a single process does says more than its watcher's state.
             [process] if !self.is_group() && process.state != "running" => process.state,
             _ => self.status,
+        }
+    }
+
+    /// Its state, and the word more.
+    pub fn state(&self) -> String {
+        match (self.word(), self.note) {
+            (word, "") => word.to_string(),
+            (word, note) => format!("{word} ({note})"),
+        }
+    }
+
+    /// Whether somebody has to see to it.
+    pub fn mood(&self) -> Mood {
+        let is_hopeful = match self.note {
+            "not ready" | "not completed" | "waiting to start" => true,
+            note => {
+                note.starts_with("waiting for ") && !HOPELESS.iter().any(|end| note.ends_with(end))
+            }
         };
-        match self.note {
-            "" => word.to_string(),
-            note => format!("{word} ({note})"),
+        match self.word() {
+            "active" | "running" | "completed" if self.healthy => Mood::Good,
+            "starting" | "stopping" | "clearing" | "reloading" => Mood::OnItsWay,
+            "waiting" if self.healthy => Mood::OnItsWay,
+            "waiting" => Mood::Bad,
+            _ if self.healthy => Mood::Neutral,
+            _ if is_hopeful => Mood::OnItsWay,
+            _ => Mood::Bad,
+        }
+    }
+
+    /// What its only process says of itself; may be empty.
+    pub fn says(&self) -> &str {
+        match &self.processes[..] {
+            [process] if !self.is_group() => process.says,
+            _ => "",
         }
     }
 
@@ -94,9 +165,13 @@ impl Watcher<'_> {
         format!("{running} of {}", self.numprocesses)
     }
 
-    /// How the last process ended that was not asked to; empty if none has.
+    /// How the last process ended that was not asked to, or that of a one-shot; empty if none has.
     pub fn death(&self) -> String {
-        match self.last_death {
+        let death = self.last_death;
+        // What is told of a death says more than the exit code of the same process.
+        let exit = self.last_exit.as_ref().filter(|(_, ago)| death.is_none_or(|(_, of)| of > *ago));
+        let exit = exit.map(|(end, ago)| (&**end, *ago));
+        match exit.or(death) {
             Some((reason, seconds)) => format!("{reason}, {} ago", duration(seconds)),
             None => String::new(),
         }
@@ -110,6 +185,15 @@ impl Process<'_> {
             "waiting" => format!("in {}", duration(self.seconds)),
             _ if self.pid.is_some() => duration(self.seconds),
             _ => "-".to_string(),
+        }
+    }
+
+    /// Of one of several: what is wrong is said of the watcher.
+    pub fn mood(&self) -> Mood {
+        match self.state {
+            "running" => Mood::Good,
+            "starting" | "stopping" | "waiting" | "clearing" | "reloading" => Mood::OnItsWay,
+            _ => Mood::Neutral,
         }
     }
 

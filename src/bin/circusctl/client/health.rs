@@ -1,9 +1,159 @@
-//! `health`: whether every watcher is as it should be, in words and as an exit code.
+//! `health`: whether every watcher is as it should be, in words and as an exit code: now, or within
+//! some time. circusd is asked again when it publishes something, and now and then without that.
 
-use super::detail::Watcher;
+use super::daemon::{self, Daemon};
+use super::detail::{self, Watcher};
+use super::failure::Failure;
+use super::json::Json;
+use super::listen;
+use super::output::Output;
+use super::words::{Options, Words};
+use circus::sys::signals::SignalFd;
+use std::time::{Duration, Instant};
+
+/// Exit code for what is not well: what container platforms take for it.
+const UNHEALTHY: u8 = 1;
+
+/// Between two questions: at least, however much is published, ...
+const PAUSE: Duration = Duration::from_millis(50);
+/// ... and at most, as publications may be lost. The pauses grow from the one to the other.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How long an answer may take even if the time is over.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// The longest `--wait`: a year.
+const WAIT_MAX: f64 = 366.0 * 86_400.0;
+
+/// What was found.
+struct Verdict {
+    reply: Json,
+    text: String,
+    healthy: bool,
+}
+
+/// Find out, and tell.
+pub fn run(
+    output: &Output,
+    interrupts: Option<&SignalFd>,
+    words: &Words,
+    options: &Options,
+) -> Result<(), Failure> {
+    let verdict = match words.value("wait").map(seconds).transpose()? {
+        None => Daemon::new(options, interrupts).and_then(|daemon| look(&daemon, words.all())),
+        Some(patience) => wait(patience, interrupts, words.all(), options),
+    };
+    let verdict = verdict.map_err(|failure| match failure {
+        // Platforms know two answers.
+        Failure::Refused(reason) => Failure::Trouble(reason),
+        other => other,
+    })?;
+    match (words.has("quiet"), options.prettify, options.json) {
+        (true, _, _) => {}
+        (_, true, _) => output.print(&verdict.reply.pretty())?,
+        (_, _, true) => output.print(&verdict.reply.line())?,
+        (false, false, false) => output.say(&verdict.text)?,
+    }
+    if verdict.healthy { Ok(()) } else { Err(Failure::Said(UNHEALTHY)) }
+}
+
+/// What `--wait` says.
+fn seconds(text: &str) -> Result<Duration, Failure> {
+    let seconds = text.trim().parse::<f64>().ok();
+    match seconds.filter(|seconds| (0.0..=WAIT_MAX).contains(seconds)) {
+        Some(seconds) => Ok(Duration::from_secs_f64(seconds)),
+        None => Err(Failure::Usage(format!("--wait {text:?}: use seconds, such as 30"))),
+    }
+}
+
+/// Ask until all is well or the time is over. circusd need not be there yet.
+fn wait(
+    patience: Duration,
+    interrupts: Option<&SignalFd>,
+    names: &[String],
+    options: &Options,
+) -> Result<Verdict, Failure> {
+    let end = Instant::now() + patience;
+    let mut news = None;
+    let mut is_subscribed = false;
+    let mut pause = PAUSE;
+    loop {
+        let asked = Instant::now();
+        let left = end.saturating_duration_since(asked);
+        let limit_ms = left.max(LAST_LOOK).as_millis() as u64;
+        let timeout_ms = Some(options.timeout_ms.map_or(limit_ms, |ms| ms.min(limit_ms)));
+        let daemon = Daemon::new(&Options { timeout_ms, ..options.clone() }, interrupts);
+        let found = daemon.as_ref().map_err(Clone::clone).and_then(|daemon| look(daemon, names));
+        let goes_on = match &found {
+            Ok(verdict) => !verdict.healthy,
+            // It may not be there yet, or be away for a moment.
+            Err(failure) => matches!(failure, Failure::Trouble(_)),
+        };
+        if !goes_on || left.is_zero() {
+            return found;
+        }
+        if let (Ok(daemon), Ok(_), false) = (&daemon, &found, is_subscribed) {
+            // Where there are no publications, the pauses are all there is.
+            is_subscribed = true;
+            news = listen::subscribe(daemon).ok();
+            continue;
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        let mut items: Vec<_> =
+            news.iter().map(|socket: &zmq::Socket| socket.as_poll_item(zmq::POLLIN)).collect();
+        daemon::wait_for(interrupts, &mut items, Some(pause.min(left)))?;
+        pause = (pause * 2).min(PAUSE_MAX);
+        // Of a thousand publications at once, one is enough.
+        let rest = PAUSE.saturating_sub(asked.elapsed());
+        daemon::wait_for(interrupts, &mut Vec::new(), Some(rest))?;
+        while news.as_ref().is_some_and(|socket| socket.recv_multipart(zmq::DONTWAIT).is_ok()) {}
+    }
+}
+
+/// Ask once.
+fn look(daemon: &Daemon<'_>, names: &[String]) -> Result<Verdict, Failure> {
+    let name = match names {
+        [name] => Some(("name".to_string(), Json::text(name))),
+        _ => None,
+    };
+    let detail = ("detail".to_string(), Json::Bool(true));
+    let reply = daemon.ask("status", name.into_iter().chain([detail]).collect())?;
+    let known = detail::watchers(&reply).ok_or_else(|| {
+        Failure::Refused("this circusd does not tell whether its watchers are healthy".to_string())
+    })?;
+    let is = |watcher: &Watcher<'_>, name: &str| watcher.name.to_lowercase() == name.to_lowercase();
+    let unknown = |name: &&String| !known.iter().any(|watcher| is(watcher, name));
+    if let Some(name) = names.iter().find(unknown) {
+        return Err(Failure::Refused(format!("program {name} not found")));
+    }
+    let is_wanted =
+        |watcher: &Watcher<'_>| names.is_empty() || names.iter().any(|name| is(watcher, name));
+    let wanted: Vec<Watcher<'_>> = known.into_iter().filter(is_wanted).collect();
+    let (text, healthy) = judge(&wanted);
+    let is_named = |name: &str| wanted.iter().any(|watcher| watcher.name == name);
+    let narrowed = |(name, value): &(String, Json)| {
+        let value = match (&**name, value) {
+            ("watchers", Json::List(items)) => Json::List(
+                items
+                    .iter()
+                    .filter(|item| item.get("name").and_then(Json::as_text).is_some_and(is_named))
+                    .cloned()
+                    .collect(),
+            ),
+            ("statuses", Json::Object(members)) => {
+                Json::Object(members.iter().filter(|(name, _)| is_named(name)).cloned().collect())
+            }
+            (_, value) => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    let mut members: Vec<(String, Json)> = reply.members().iter().map(narrowed).collect();
+    members.push(("healthy".to_string(), Json::Bool(healthy)));
+    Ok(Verdict { reply: Json::Object(members), text, healthy })
+}
 
 /// The word on all of them, and whether all is well.
-pub fn judge(watchers: &[Watcher<'_>]) -> (String, bool) {
+fn judge(watchers: &[Watcher<'_>]) -> (String, bool) {
     let ill: Vec<String> =
         watchers.iter().filter(|watcher| !watcher.healthy).map(complaint).collect();
     if !ill.is_empty() {
@@ -34,8 +184,6 @@ fn complaint(watcher: &Watcher<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::detail;
-    use super::super::json::Json;
     use super::*;
 
     fn watcher(name: &str, healthy: bool) -> String {

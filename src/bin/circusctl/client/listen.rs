@@ -50,6 +50,15 @@ pub fn run(
     print_all(daemon, &socket, form, output)
 }
 
+/// All publications on watchers, from now on.
+pub fn subscribe(daemon: &Daemon<'_>) -> Result<zmq::Socket, Failure> {
+    let endpoint = publications(daemon, &daemon.ask("globaloptions", pubsub_endpoint())?)?;
+    let socket = daemon.socket(zmq::SUB)?;
+    socket.set_subscribe(b"watcher.").map_err(daemon::ours)?;
+    daemon.connect(&socket, &endpoint)?;
+    Ok(socket)
+}
+
 fn print_all(
     daemon: &Daemon<'_>,
     socket: &zmq::Socket,

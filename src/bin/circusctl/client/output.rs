@@ -11,6 +11,8 @@ pub struct Output {
     /// A person reads it.
     pub terminal: bool,
     pub colour: bool,
+    /// Lines and marks may be other characters than ASCII.
+    pub utf8: bool,
     /// Of the terminal.
     pub width: Option<usize>,
 }
@@ -23,7 +25,7 @@ impl Output {
         let colour =
             terminal && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
         let width = if terminal { terminal::width().map(usize::from) } else { None };
-        Output { terminal, colour, width }
+        Output { terminal, colour, utf8: is_utf8(), width }
     }
 
     /// Print a text from the daemon, and a line's end.
@@ -49,6 +51,16 @@ impl Output {
             }
         }
     }
+}
+
+/// What the locale says; the first of its variables that is set holds.
+fn is_utf8() -> bool {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+    locale.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
 }
 
 /// Without anything that a terminal would act on; a tab is a blank.

@@ -75,6 +75,7 @@ pub enum Deed {
     },
     Status,
     Health,
+    Tree,
     ReloadConfig,
     Listen,
     Keygen,

@@ -1,12 +1,14 @@
 //! `status` for people: a table with what runs, since when, how often it was started again, and
-//! why it died last. Only the last column is cut if the terminal is too narrow.
+//! why it died last, and what it says of itself. Only the last column is cut if the terminal is too
+//! narrow.
 
-use super::detail::Watcher;
+use super::detail::{Mood, Watcher};
 use super::output::{Paint, printable};
 use std::borrow::Cow;
 
-const HEADINGS: [&str; COLUMNS] = ["NAME", "STATE", "PID", "UPTIME", "RESTARTS", "LAST DEATH"];
-const COLUMNS: usize = 6;
+const HEADINGS: [&str; COLUMNS] =
+    ["NAME", "STATE", "PID", "UPTIME", "RESTARTS", "LAST DEATH", "SAYS"];
+const COLUMNS: usize = 7;
 /// Which one is coloured.
 const STATE: usize = 1;
 
@@ -31,6 +33,9 @@ pub fn status(watchers: &[Watcher<'_>], width: Option<usize>, colour: bool) -> S
     for watcher in watchers {
         push_watcher(&mut lines, watcher);
     }
+    // Few processes say anything of themselves.
+    let says = lines.iter().skip(1).any(|line| !line.cells[COLUMNS - 1].is_empty());
+    let columns = if says { COLUMNS } else { COLUMNS - 1 };
     let mut widths = [0; COLUMNS];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(&line.cells) {
@@ -40,7 +45,7 @@ pub fn status(watchers: &[Watcher<'_>], width: Option<usize>, colour: bool) -> S
     let mut out = String::new();
     for (number, line) in lines.iter().enumerate() {
         out.push_str(if number > 0 { "\n" } else { "" });
-        write_line(&mut out, line, &widths, width, colour);
+        write_line(&mut out, line, &widths[..columns], width, colour);
     }
     out
 }
@@ -51,11 +56,16 @@ fn push_watcher(lines: &mut Vec<Line>, watcher: &Watcher<'_>) {
         [process] => (process.pid(), process.time()),
         _ => ("-".to_string(), "-".to_string()),
     };
-    let state = watcher.state();
-    let paint = colour_of(&state, watcher.healthy);
-    let cells =
-        [watcher.name.to_string(), state, pid, time, watcher.restarts.to_string(), watcher.death()];
-    lines.push(Line::new(cells, paint));
+    let cells = [
+        watcher.name.to_string(),
+        watcher.state(),
+        pid,
+        time,
+        watcher.restarts.to_string(),
+        watcher.death(),
+        watcher.says().to_string(),
+    ];
+    lines.push(Line::new(cells, paint(watcher.mood())));
     if !watcher.is_group() {
         return;
     }
@@ -67,34 +77,29 @@ fn push_watcher(lines: &mut Vec<Line>, watcher: &Watcher<'_>) {
             process.time(),
             process.restarts.to_string(),
             String::new(),
+            process.says.to_string(),
         ];
-        let paint = colour_of(process.state, true);
-        lines.push(Line::new(cells, paint));
+        lines.push(Line::new(cells, paint(process.mood())));
     }
 }
 
-/// Green is good, yellow is on its way, red needs somebody.
-fn colour_of(state: &str, healthy: bool) -> Paint {
-    match state {
-        "active" | "running" | "completed" if healthy => Paint::Green,
-        "waiting" if !healthy => Paint::Red,
-        "starting" | "stopping" | "waiting" | "clearing" => Paint::Yellow,
-        _ if healthy => Paint::Plain,
-        _ => Paint::Red,
+/// The colour of a mood.
+pub fn paint(mood: Mood) -> Paint {
+    match mood {
+        Mood::Good => Paint::Green,
+        Mood::Neutral => Paint::Plain,
+        Mood::OnItsWay => Paint::Yellow,
+        Mood::Bad => Paint::Red,
     }
 }
 
-fn write_line(
-    out: &mut String,
-    line: &Line,
-    widths: &[usize; COLUMNS],
-    width: Option<usize>,
-    colour: bool,
-) {
-    let used: usize = widths[..COLUMNS - 1].iter().map(|width| width + 2).sum();
-    let last = line.cells.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
-    for (column, cell) in line.cells.iter().enumerate().take(last + 1) {
-        let room = width.filter(|_| column == COLUMNS - 1).map(|width| width.saturating_sub(used));
+fn write_line(out: &mut String, line: &Line, widths: &[usize], width: Option<usize>, colour: bool) {
+    let end = widths.len() - 1;
+    let used: usize = widths[..end].iter().map(|width| width + 2).sum();
+    let cells = &line.cells[..=end];
+    let last = cells.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
+    for (column, cell) in cells.iter().enumerate().take(last + 1) {
+        let room = width.filter(|_| column == end).map(|width| width.saturating_sub(used));
         let cell = cut(cell, room);
         let padding = widths[column].saturating_sub(cell.chars().count()) + 2;
         let paint = if colour && column == STATE { line.paint } else { Paint::Plain };
@@ -152,6 +157,52 @@ Web.2    stopping          7       1m 1s   0
 db       waiting           -       in 4s   9         killed by SIGSEGV\u{fffd}[2J, 1s ago
 job      stopped (failed)  -       -       0";
         assert_eq!(table(None, false), expected);
+    }
+
+    #[test]
+    fn what_a_process_says_and_how_a_oneshot_ended_is_shown() {
+        let process = |wid: u32, state: &str, says: &str| {
+            format!(
+                r#"{{"wid": {wid}, "pid": 31, "state": "{state}", "seconds": 5, "restarts": 0,
+                    "says": "{says}"}}"#
+            )
+        };
+        let watcher = |name: &str, status: &str, note: &str, processes: &str, more: &str| {
+            format!(
+                r#"{{"name": "{name}", "status": "{status}", "healthy": true, "note": "{note}",
+                    "numprocesses": 1, "processes": [{processes}], "restarts": 0, {more}}}"#
+            )
+        };
+        let death = |ago: u32| {
+            format!(r#""last_death": {{"reason": "out of memory", "seconds_ago": {ago}}}"#)
+        };
+        let exit = r#""last_exit": {"code": 0, "seconds_ago": 12.5}"#;
+        let null = r#""last_death": null"#;
+        let killed = r#""last_exit": {"signal": "SIGKILL", "seconds_ago": 12}"#;
+        let two = [process(1, "running", "warm"), process(2, "reloading", "")].join(",");
+        let reply = format!(
+            r#"{{"watchers": [{}]}}"#,
+            [
+                watcher("db", "active", "", &process(1, "running", "5 clients\\u001b[2J"), null),
+                watcher("web", "active", "", &two, null),
+                watcher("once", "completed", "", "", &format!("{null}, {exit}")),
+                watcher("again", "completed", "", "", &format!("{}, {exit}", death(60))),
+                watcher("bad", "stopped", "failed", "", &format!("{}, {killed}", death(12))),
+            ]
+            .join(",")
+        );
+        let reply = Json::read(reply.as_bytes()).expect("JSON");
+        let expected = "\
+NAME   STATE             PID     UPTIME  RESTARTS  LAST DEATH              SAYS
+db     active            31      5s      0                                 5 clients\u{fffd}[2J
+web    active            2 of 1          0
+web.1  running           31      5s      0                                 warm
+web.2  reloading         31      5s      0
+once   completed         -       -       0         exit code 0, 12s ago
+again  completed         -       -       0         exit code 0, 12s ago
+bad    stopped (failed)  -       -       0         out of memory, 12s ago";
+        let table = status(&detail::watchers(&reply).expect("details"), None, false);
+        assert_eq!(table, expected);
     }
 
     #[test]
