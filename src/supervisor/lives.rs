@@ -365,6 +365,11 @@ impl Supervisor {
                 State::Running { replace_at, .. } if replace_at.is_none_or(|at| at > now) => {
                     self.vitals_due(id, now, actions);
                 }
+                State::Running { .. } if self.is_stopping() => self.alter(id, |state| {
+                    if let State::Running { replace_at, .. } = state {
+                        *replace_at = None;
+                    }
+                }),
                 State::Running { leader, .. } => {
                     let pid = leader.pid;
                     actions.push(Action::Report(Report::TooOld { slot: id, pid }));

@@ -98,6 +98,10 @@ impl Supervisor {
     /// A process is replaced because it does not do its work.
     fn fault(&mut self, id: SlotId, fault: Fault, now: Moment, actions: &mut Vec<Action>) {
         let Some(pid) = self.slot(id).running() else { return };
+        if self.is_stopping() {
+            // Its turn comes.
+            return;
+        }
         let report = Report::Faulty { slot: id, pid, fault: fault.clone() };
         actions.push(Action::Report(report));
         let slot = self.slot_mut(id);

@@ -111,10 +111,9 @@ fn told(error: &std::io::Error) -> String {
     match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused".to_string(),
         ErrorKind::NotFound => "no such socket".to_string(),
-        _ => error.raw_os_error().map_or_else(
-            || error.to_string(),
-            |errno| circus::sys::error_text(errno).to_string(),
-        ),
+        _ => error
+            .raw_os_error()
+            .map_or_else(|| error.to_string(), |errno| circus::sys::error_text(errno).to_string()),
     }
 }
 
