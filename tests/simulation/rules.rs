@@ -29,6 +29,8 @@ pub struct Rules {
     stopping: bool,
     hurried: bool,
     signalled: BTreeSet<Pid>,
+    /// Watchers that were reloaded.
+    reloaded: BTreeSet<u32>,
 }
 
 impl Rules {
@@ -79,6 +81,10 @@ impl Rules {
             return;
         }
         let Some(on) = world.watcher_of(pid) else { return };
+        // One of the two generations of a reload may go at any time.
+        if self.reloaded.contains(&on) {
+            return;
+        }
         for (w, needs) in self.needs.iter().enumerate() {
             let needs_it = needs.iter().any(|(other, _)| *other == on);
             assert!(!needs_it || world.leaders(w as u32) == 0, "w{on} is stopped before w{w}");
@@ -96,6 +102,9 @@ impl Rules {
         };
         let course = &mut self.courses[w as usize];
         match report {
+            Report::Reloading { .. } => {
+                self.reloaded.insert(w);
+            }
             Report::Started { .. } => {
                 course.started = true;
                 course.ready |= self.readiness[w as usize] == Readiness::Started;

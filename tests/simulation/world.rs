@@ -114,12 +114,17 @@ impl World {
 
     /// Live processes started by the core for this watcher.
     pub fn leaders(&self, watcher: u32) -> usize {
-        let ours = |p: &&Process| p.slot.is_some_and(|slot| slot.watcher == watcher);
-        self.processes
-            .values()
-            .filter(ours)
-            .filter(|p| matches!(p.life, Life::Alive { .. }))
-            .count()
+        self.leaders_of(watcher).len()
+    }
+
+    /// Live processes started by the core for this watcher.
+    pub fn leaders_of(&self, watcher: u32) -> Vec<Pid> {
+        let all = self.processes.iter();
+        let ours = all.filter(|(_, p)| {
+            p.slot.is_some_and(|slot| slot.watcher == watcher)
+                && matches!(p.life, Life::Alive { .. })
+        });
+        ours.map(|(pid, _)| *pid).collect()
     }
 
     /// Whose process it is.
