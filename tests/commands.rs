@@ -8,7 +8,9 @@ use circus::commands::{
     Answer, Change, ChangeKind, Command, Errno, Info, ProcessDetail, Refusal, Status,
     WatcherDetail, parse, write_reply,
 };
-use circus::process::Pid;
+use circus::config::settings::{Dependency, Gate};
+use circus::process::{Ending, Pid};
+use circus::signal::Signal;
 use serde_json::{Value, json};
 
 const RECORDED: &str = include_str!("data/circus/requests.jsonl");
@@ -142,6 +144,13 @@ fn properties_become_what_their_writer_means() {
         ("globaloptions", json!({"option": 5}), "'option' isn't a string"),
         ("stop", json!({"name": null}), "'name' isn't a string"),
         ("stop", json!([]), "Stop(All)"),
+        ("stop", json!({"dependants": false}), "Stop(All)"),
+        ("stop", json!({"dependants": true}), "StopWithDependants(All)"),
+        (
+            "stop",
+            json!({"name": "a", "match": "simple", "dependants": true}),
+            "StopWithDependants(Matching { pattern: \"a\", matching: Simple })",
+        ),
         ("stop", json!(null), "Stop(All)"),
         ("stop", json!([1]), "'properties' should be an object"),
         (
@@ -502,36 +511,69 @@ fn what_circus_does_not_know_is_added_to_what_it_knows() {
         name: "Wéb".into(),
         status: Status::Active,
         healthy: false,
-        note: "",
+        note: "".into(),
         numprocesses: 2,
         processes: vec![
-            ProcessDetail { wid: 1, pid: Some(pid(7)), state: "running", ms: 1500, restarts: 0 },
-            ProcessDetail { wid: 2, pid: None, state: "waiting", ms: 100, restarts: 3 },
+            ProcessDetail {
+                wid: 1,
+                pid: Some(pid(7)),
+                state: "running",
+                ms: 1500,
+                restarts: 0,
+                says: Some("at \"wörk\"".into()),
+            },
+            ProcessDetail {
+                wid: 2,
+                pid: None,
+                state: "waiting",
+                ms: 100,
+                restarts: 3,
+                says: None,
+            },
         ],
         restarts: 3,
         last_death: Some(("exit code 3".to_owned(), 2000)),
+        last_exit: None,
+        depends_on: vec![
+            Dependency { name: "my:db".into(), gate: Gate::Ready },
+            Dependency { name: "b".into(), gate: Gate::Completed },
+        ],
     };
     let quiet = WatcherDetail {
         name: "b".into(),
         status: Status::Completed,
         healthy: true,
-        note: "x",
+        note: "x".into(),
         processes: vec![],
         restarts: 0,
         last_death: None,
+        last_exit: Some((Ending::Exited(0), 1500)),
+        depends_on: vec![],
         ..watcher.clone()
     };
+    let killed = WatcherDetail {
+        name: "c".into(),
+        note: "".into(),
+        last_exit: Some((Ending::Killed(Signal::KILL), 0)),
+        ..quiet.clone()
+    };
     assert_eq!(
-        reply("1", 2.0, &Answer::Details(vec![watcher, quiet])),
+        reply("1", 2.0, &Answer::Details(vec![watcher, quiet, killed])),
         "{\"status\": \"ok\", \"time\": 2.0, \
-         \"statuses\": {\"W\\u00e9b\": \"active\", \"b\": \"completed\"}, \"watchers\": [\
+         \"statuses\": {\"W\\u00e9b\": \"active\", \"b\": \"completed\", \"c\": \"completed\"}, \"watchers\": [\
          {\"name\": \"W\\u00e9b\", \"status\": \"active\", \"healthy\": false, \"note\": \"\", \
          \"numprocesses\": 2, \"processes\": [\
-         {\"wid\": 1, \"pid\": 7, \"state\": \"running\", \"seconds\": 1.5, \"restarts\": 0}, \
+         {\"wid\": 1, \"pid\": 7, \"state\": \"running\", \"seconds\": 1.5, \"restarts\": 0, \
+         \"says\": \"at \\\"w\\u00f6rk\\\"\"}, \
          {\"wid\": 2, \"pid\": null, \"state\": \"waiting\", \"seconds\": 0.1, \"restarts\": 3}], \
-         \"restarts\": 3, \"last_death\": {\"reason\": \"exit code 3\", \"seconds_ago\": 2.0}}, \
+         \"restarts\": 3, \"last_death\": {\"reason\": \"exit code 3\", \"seconds_ago\": 2.0}, \
+         \"depends_on\": [\"my:db:ready\", \"b:completed\"]}, \
          {\"name\": \"b\", \"status\": \"completed\", \"healthy\": true, \"note\": \"x\", \
-         \"numprocesses\": 2, \"processes\": [], \"restarts\": 0, \"last_death\": null}], \"id\": 1}"
+         \"numprocesses\": 2, \"processes\": [], \"restarts\": 0, \"last_death\": null, \
+         \"last_exit\": {\"code\": 0, \"seconds_ago\": 1.5}}, \
+         {\"name\": \"c\", \"status\": \"completed\", \"healthy\": true, \"note\": \"\", \
+         \"numprocesses\": 2, \"processes\": [], \"restarts\": 0, \"last_death\": null, \
+         \"last_exit\": {\"signal\": \"SIGKILL\", \"seconds_ago\": 0.0}}], \"id\": 1}"
     );
     let kinds = [
         ChangeKind::Added,

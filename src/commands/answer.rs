@@ -2,7 +2,7 @@
 
 use crate::commands::{AskedProcess, quoted};
 use crate::config::settings::Dependency;
-use crate::process::Pid;
+use crate::process::{Ending, Pid};
 
 /// The numbers of Circus's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +179,8 @@ pub struct WatcherDetail {
     pub restarts: u32,
     /// How the last process that was not asked to end did end: the sentence, and milliseconds since.
     pub last_death: Option<(String, u64)>,
+    /// How the last process of a one-shot ended, well or not, and milliseconds since.
+    pub last_exit: Option<(Ending, u64)>,
     /// What it waits for before it starts.
     pub depends_on: Vec<Dependency>,
 }
@@ -190,7 +192,7 @@ pub struct ProcessDetail {
     pub wid: u32,
     /// While there is one.
     pub pid: Option<Pid>,
-    /// `running`, `starting`, `stopping`, `waiting` (for its next start), `clearing`.
+    /// `running`, `reloading`, `starting`, `stopping`, `waiting` (for its next start), `clearing`.
     pub state: &'static str,
     /// Milliseconds since its start; until its next start for `waiting`.
     pub ms: u64,

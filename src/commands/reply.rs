@@ -3,7 +3,7 @@
 use crate::commands::json::{self, Object};
 use crate::commands::{Answer, Change, Info, ProcessDetail, Refusal, WatcherDetail};
 use crate::config::settings::Dependency;
-use crate::process::Pid;
+use crate::process::{Ending, Pid};
 use serde_json::Value;
 
 /// Appends the whole body of a reply. `id` is the JSON text of the request.
@@ -171,6 +171,16 @@ fn write_watcher(mut object: Object<'_>, watcher: &WatcherDetail) {
             death.end();
         }
         None => object.null("last_death"),
+    }
+    if let Some((ending, ms)) = watcher.last_exit {
+        let mut exit = object.object("last_exit");
+        match ending {
+            Ending::Exited(code) => exit.integer("code", code),
+            Ending::Killed(signal) => exit.string("signal", &signal.to_string()),
+            Ending::NotExecuted(failure) => exit.integer("code", failure.exit_code()),
+        }
+        exit.float("seconds_ago", seconds(ms));
+        exit.end();
     }
     if !watcher.depends_on.is_empty() {
         let mut list = object.list("depends_on");

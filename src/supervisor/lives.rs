@@ -248,6 +248,9 @@ impl Supervisor {
             actions.push(Action::publish(id.watcher, reap, now));
         }
         self.note_killed(pid, now, actions);
+        if self.settings(id.watcher).oneshot {
+            self.watchers[id.watcher].last_exit = Some((ending, now));
+        }
         let state = self.put(id, State::Vacant);
         let (leader, stage) = match state {
             State::Running { leader, way, vitals, .. } => {

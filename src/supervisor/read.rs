@@ -194,6 +194,7 @@ impl Supervisor {
                 .collect(),
             restarts: watcher.slots.iter().map(|slot| slot.restarts).sum(),
             last_death,
+            last_exit: watcher.last_exit.map(|(ending, at)| (ending, now.since_ms(at))),
             depends_on: watcher.settings.depends_on.to_vec(),
         }
     }

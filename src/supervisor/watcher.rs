@@ -11,6 +11,8 @@ use super::order::Planned;
 use super::report::Death;
 use super::slot::{Slot, State, StopStage};
 use crate::config::settings::WatcherSettings;
+use crate::moment::Moment;
+use crate::process::Ending;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -40,6 +42,8 @@ pub(super) struct Watcher {
     pub(super) last_code: u8,
     /// How it ended.
     pub(super) last_death: Option<Death>,
+    /// How the last process of a one-shot ended, well or not.
+    pub(super) last_exit: Option<(Ending, Moment)>,
     /// When everything stops, lower ones go first.
     pub(super) stop_rank: i32,
     /// One of its lives since it was started was a failure that was not tried again.
@@ -93,6 +97,7 @@ impl Watcher {
             let_go: false,
             last_code: 0,
             last_death: None,
+            last_exit: None,
             stop_rank: 0,
             failed: false,
         }
