@@ -1,0 +1,158 @@
+//! Every block of code in the documents works.
+
+use super::blocks::{Block, Page, variables, with_known_users};
+use super::stage::{Folder, Stage, said};
+use std::process::Command;
+
+/// What the documents know already, and a program that lacks it may lack until it is there.
+const AWAITED: [&str; 9] = [
+    "check",
+    "check_interval",
+    "check_retries",
+    "check_start_period",
+    "check_timeout",
+    "depends_on",
+    "hook_timeout",
+    "ready",
+    "ready_timeout",
+];
+
+#[test]
+fn every_configuration_is_valid_and_asks_for_nothing_that_is_not_there() {
+    let mut seen = 0;
+    for page in Page::all() {
+        for block in page.ours("ini") {
+            seen += 1;
+            let folder = Folder::new();
+            let ini = with_known_users(&block.text);
+            folder.write("circus.ini", &ini);
+            let mut command = folder.command(&["circusd", "--check", "circus.ini"]);
+            let output = command.envs(variables(&ini)).output().expect("circusd");
+            let text = said(&output);
+            assert!(output.status.success(), "{}: {text}", block.place);
+            let lacking = text.lines().find_map(|line| line.strip_prefix("not supported yet: "));
+            for option in lacking.iter().flat_map(|line| line.split([';', ','])) {
+                let name = option.rsplit(": ").next().unwrap_or(option).trim();
+                let is_awaited = AWAITED.contains(&name) || name.starts_with("hooks.");
+                assert!(is_awaited, "{}: {option} is not supported", block.place);
+            }
+        }
+    }
+    assert!(seen >= 10, "only {seen} configurations");
+}
+
+#[test]
+fn every_command_that_a_reader_would_type_works() {
+    let mut seen = 0;
+    for page in Page::all() {
+        let scripts = page.scripts();
+        let health = page.ours("dockerfile").flat_map(|block| arrays(block, "HEALTHCHECK CMD"));
+        let probes = page.ours("yaml").flat_map(|block| arrays(block, "command:"));
+        let words: Vec<_> = health.chain(probes).collect();
+        if scripts.is_empty() && words.is_empty() {
+            continue;
+        }
+        let stage = Stage::of(&page);
+        for (block, script) in scripts {
+            let script = possible(&stage, &script);
+            let output = stage.run(&script);
+            assert!(output.status.success(), "{}:\n{script}{}", block.place, said(&output));
+            seen += 1;
+        }
+        for (block, words) in words {
+            let is_ours = words[0] == "circusctl" || words[0] == "circusd";
+            assert!(is_ours, "{}: {words:?} is not ours", block.place);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let output = stage.folder.command(&words).output().expect("a program");
+            assert!(output.status.success(), "{}: {words:?}{}", block.place, said(&output));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 12, "only {seen} blocks");
+}
+
+/// Without lines that need another machine, or what `circusctl` has not learnt yet.
+fn possible(stage: &Stage, script: &str) -> String {
+    let is_possible = |line: &str| {
+        let awaits = line.contains("--wait ");
+        let lacks = awaits && !stage.run("circusctl help health | grep -e --wait").status.success();
+        if lacks {
+            println!("SKIPPED: {line}");
+        }
+        !lacks && !line.contains("--endpoint tcp://")
+    };
+    script.lines().filter(|line| is_possible(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// The arrays of words after a keyword in a block.
+fn arrays<'b>(block: &'b Block, keyword: &str) -> Vec<(&'b Block, Vec<String>)> {
+    let rests = block.text.lines().filter_map(|line| line.trim_start().strip_prefix(keyword));
+    rests
+        .map(|rest| {
+            let words = serde_json::from_str(rest.trim());
+            (block, words.unwrap_or_else(|_| panic!("{}: {rest} is no array", block.place)))
+        })
+        .collect()
+}
+
+#[test]
+fn every_dockerfile_copies_what_it_starts() {
+    let mut seen = 0;
+    for page in Page::all() {
+        for block in page.ours("dockerfile") {
+            seen += 1;
+            let copies: Vec<Vec<&str>> = block
+                .text
+                .lines()
+                .filter_map(|line| line.strip_prefix("COPY "))
+                .map(|rest| rest.split_whitespace().collect())
+                .collect();
+            let from_us = copies.iter().find(|words| words[0] == "--from=circus");
+            let programs = from_us.map_or(&[][..], |words| &words[1..words.len() - 1]);
+            for program in programs {
+                assert!(["/circusd", "/circusctl"].contains(program), "{}", block.place);
+            }
+            let is_whole = block.text.starts_with("FROM ");
+            let entry = arrays(block, "ENTRYPOINT").pop().map(|(_, words)| words);
+            let entry = entry.unwrap_or_else(|| panic!("{}: no ENTRYPOINT", block.place));
+            for (_, words) in arrays(block, "HEALTHCHECK CMD") {
+                assert!(programs.contains(&&*format!("/{}", words[0])), "{}", block.place);
+            }
+            let name = entry[0].trim_start_matches('/');
+            assert_eq!(name, "circusd", "{}", block.place);
+            assert!(!is_whole || programs.contains(&"/circusd"), "{}", block.place);
+            if let Some(config) = entry.get(1).filter(|word| *word != "--") {
+                let copied = |words: &Vec<&str>| words.last() == Some(&&**config);
+                assert!(copies.iter().any(copied), "{}: {config} is not copied", block.place);
+            }
+            let folder = Folder::new();
+            let mut words = vec!["circusd"];
+            words.extend(entry.iter().skip(1).map(String::as_str).filter(|word| *word == "--"));
+            words.push(if words.len() > 1 { "true" } else { "--help" });
+            let output = folder.command(&words).output().expect("circusd");
+            assert!(output.status.success(), "{}: {}", block.place, said(&output));
+        }
+    }
+    assert!(seen >= 5, "only {seen} Dockerfiles");
+}
+
+#[test]
+fn every_manifest_is_yaml() {
+    let script = "import sys, yaml; list(yaml.safe_load_all(sys.stdin))";
+    let is_here = Command::new("python3").args(["-c", "import yaml"]).output();
+    if !is_here.is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED: there is no python3 with yaml here");
+        return;
+    }
+    for page in Page::all() {
+        for block in page.blocks.iter().filter(|block| block.language == "yaml") {
+            let folder = Folder::new();
+            let file = folder.write("manifest.yaml", &block.text);
+            let mut command = Command::new("python3");
+            command.args(["-c", script]);
+            command.stdin(std::fs::File::open(file).expect("the test's own file"));
+            let output = command.output().expect("python3");
+            assert!(output.status.success(), "{}: {}", block.place, said(&output));
+        }
+    }
+}
