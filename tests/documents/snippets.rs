@@ -2,6 +2,8 @@
 
 use super::blocks::{Block, Page, variables, with_known_users};
 use super::stage::{Folder, Stage, said};
+use super::supervisor;
+use circus::config::options::{CIRCUS, SOCKET, STREAM, WATCHER};
 use std::process::Command;
 
 /// What the documents know already, and a program that lacks it may lack until it is there.
@@ -93,6 +95,70 @@ fn arrays<'b>(block: &'b Block, keyword: &str) -> Vec<(&'b Block, Vec<String>)> 
             (block, words.unwrap_or_else(|_| panic!("{}: {rest} is no array", block.place)))
         })
         .collect()
+}
+
+/// Texts between single backquotes.
+fn quoted(page: &Page) -> Vec<String> {
+    let mut is_block = false;
+    let mut found = Vec::new();
+    for line in page.text.lines() {
+        is_block ^= line.starts_with("```");
+        if !is_block && !line.starts_with("```") {
+            found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_that_is_named_has_its_help() {
+    let folder = Folder::new();
+    let help = |words: &[&str]| {
+        let output = folder.command(words).output().expect("circusctl");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let general = help(&["circusctl", "--help"]).expect("help");
+    for page in Page::all() {
+        for text in quoted(&page) {
+            let Some(words) = text.strip_prefix("circusctl ") else { continue };
+            let words: Vec<&str> =
+                words.split('|').take(1).flat_map(str::split_whitespace).collect();
+            let is_name = |word: &&&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+            let command = words.iter().find(is_name);
+            let text = format!("{}: {text}", page.name);
+            let own = command.map(|command| help(&["circusctl", "help", command]));
+            let own = own.map(|own| own.unwrap_or_else(|| panic!("{text}: no such command")));
+            let known = format!("{general}{}", own.unwrap_or_default());
+            for option in words.iter().filter(|word| word.starts_with('-')) {
+                assert!(known.contains(option) || *option == "--wait", "{text}: no {option}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_option_that_is_given_a_value_is_one() {
+    let ours = [
+        WATCHER.iter().map(|row| row.name).collect::<Vec<_>>(),
+        CIRCUS.iter().map(|row| row.name).collect(),
+        STREAM.iter().map(|row| row.name).collect(),
+        SOCKET.iter().map(|row| row.name).collect(),
+    ];
+    let ours: Vec<&str> = ours.concat();
+    let is_ours = |name: &str| {
+        let family = |row: &&str| row.ends_with('*') && name.starts_with(row.trim_end_matches('*'));
+        ours.contains(&name) || ours.iter().any(family)
+    };
+    // The page on differences tells mistakes too.
+    for page in Page::all().iter().filter(|page| page.name != "docs/differences.md") {
+        for text in quoted(page) {
+            let Some((name, _)) = text.split_once(" = ") else { continue };
+            let name = name.strip_prefix("[circus] ").unwrap_or(name);
+            let is_example = name == "key" || name.starts_with(|c: char| c.is_ascii_uppercase());
+            let is_known = is_ours(name) || supervisor::reads(name);
+            assert!(is_known || is_example, "{}: {text}: no option", page.name);
+        }
+    }
 }
 
 #[test]

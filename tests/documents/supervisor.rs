@@ -33,6 +33,11 @@ const SECTIONS: [(&str, &str); 8] = [
     ("| `[supervisorctl]` ", "serverurl username password prompt history_file"),
 ];
 
+/// Whether Supervisor has an option of this name.
+pub fn reads(name: &str) -> bool {
+    SECTIONS.iter().any(|(_, options)| options.split_whitespace().any(|option| option == name))
+}
+
 #[test]
 fn every_option_of_supervisor_has_its_row() {
     let page = Page::read("docs/coming-from-supervisor.md");
