@@ -28,6 +28,11 @@ fn every_configuration_is_valid_and_asks_for_nothing_that_is_not_there() {
             let folder = Folder::new();
             let ini = with_known_users(&block.text);
             folder.write("circus.ini", &ini);
+            if ini.contains("curve_secret_key") {
+                let keys = "circusctl keygen --output server; cp server.key authorized_keys";
+                let output = folder.command(&["sh", "-e", "-c", keys]).output().expect("a shell");
+                assert!(output.status.success(), "{}", said(&output));
+            }
             let mut command = folder.command(&["circusd", "--check", "circus.ini"]);
             let output = command.envs(variables(&ini)).output().expect("circusd");
             let text = said(&output);
