@@ -8,7 +8,9 @@
 //! | `sh`, lines of `console` that begin with `$` | run; `docker exec X` and `kubectl exec X --` are left out |
 //! | `dockerfile` | `COPY --from=circus`, `HEALTHCHECK` and `ENTRYPOINT` are tried |
 //! | `yaml` | commands that name our programs are run |
+//! | `python` | run, if Circus's client is here |
 //! | any, first line `# before` | nothing: it is somebody else's |
+//! | without a language | nothing: it is what something prints, or looks like |
 
 #![allow(clippy::disallowed_methods)]
 

@@ -78,6 +78,39 @@ fn every_command_that_a_reader_would_type_works() {
     assert!(seen >= 12, "only {seen} blocks");
 }
 
+#[test]
+fn every_client_in_python_gets_its_answer() {
+    let is_here = Command::new("python3").args(["-c", "import circus.client"]).output();
+    if !is_here.is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED: there is no python3 with Circus here");
+        return;
+    }
+    for page in Page::all() {
+        if page.ours("python").next().is_none() {
+            continue;
+        }
+        let stage = Stage::of(&page);
+        for block in page.ours("python") {
+            let endpoint = stage.folder.endpoint("control");
+            let program = block.text.replace("ipc:///run/control.sock", &endpoint);
+            assert_ne!(program, block.text, "{}", block.place);
+            let mut command = Command::new("python3");
+            let output = command.args(["-c", &program]).output().expect("python3");
+            assert!(output.status.success(), "{}: {}", block.place, said(&output));
+        }
+    }
+}
+
+#[test]
+fn every_block_is_of_a_kind_that_is_looked_at() {
+    let kinds = ["", "console", "dockerfile", "ini", "python", "sh", "yaml"];
+    for page in Page::all() {
+        for block in &page.blocks {
+            assert!(kinds.contains(&&*block.language), "{}: {}", block.place, block.language);
+        }
+    }
+}
+
 /// Without lines that need another machine, or what `circusctl` has not learnt yet.
 fn possible(stage: &Stage, script: &str) -> String {
     let is_possible = |line: &str| {

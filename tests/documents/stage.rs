@@ -89,7 +89,7 @@ impl Folder {
     /// A command in the folder that sees nothing from outside and ends in time.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("timeout");
-        command.args(["-k", "5", "60"]).args(words);
+        command.args(["-k", "5", "300"]).args(words);
         command.current_dir(&self.path).stdin(Stdio::null()).env_clear();
         let path = format!("{}/bin:/usr/bin:/bin:/usr/sbin:/sbin", self.path.display());
         command.env("PATH", path).env("HOME", &self.path);
