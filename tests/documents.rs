@@ -1,33 +1,30 @@
-//! The documents say what the program does: the options that they list are the table's.
+//! The documents say what the program does: options are those of the tables, and every block of
+//! code in them is run.
+//!
+//! | block | what is done with it |
+//! |---|---|
+//! | `ini` | `circusd --check`; all of a page together, with `sleep` for the commands, is what its scripts talk to |
+//! | `ini`, first line `; supervisord.conf` | read by Supervisor itself, if it is here |
+//! | `sh`, lines of `console` that begin with `$` | run; `docker exec X` and `kubectl exec X --` are left out |
+//! | `dockerfile` | `COPY --from=circus`, `HEALTHCHECK` and `ENTRYPOINT` are tried |
+//! | `yaml` | commands that name our programs are run |
+//! | `python` | run, if Circus's client is here |
+//! | any, first line `# before` | nothing: it is somebody else's |
+//! | without a language | nothing: it is what something prints, or looks like |
 
 #![allow(clippy::disallowed_methods)]
 
-use circus::config::options::{CIRCUS, Support, WATCHER};
-use std::fs;
+#[path = "documents/blocks.rs"]
+mod blocks;
 
-/// The lines for the options that do something.
-fn table<'a>(rows: impl Iterator<Item = (&'a str, &'a str, Support, &'a str)>) -> String {
-    let lines: Vec<String> = rows
-        .filter(|(_, _, support, _)| *support == Support::Full)
-        .map(|(name, default, _, help)| format!("| `{name}` | {default} | {help} |"))
-        .collect();
-    lines.join("\n")
-}
+#[path = "documents/options.rs"]
+mod options;
 
-#[test]
-fn the_page_on_watchers_lists_every_option_with_its_default() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/watchers.md");
-    let page = fs::read_to_string(path).expect("the page");
-    let tables = [
-        table(WATCHER.iter().map(|row| (row.name, row.default, row.support, row.help))),
-        table(CIRCUS.iter().map(|row| (row.name, row.default, row.support, row.help))),
-    ];
-    for table in tables {
-        for line in table.lines() {
-            assert!(
-                page.contains(line),
-                "docs/watchers.md lacks the line\n{line}\nall of them:\n{table}"
-            );
-        }
-    }
-}
+#[path = "documents/snippets.rs"]
+mod snippets;
+
+#[path = "documents/stage.rs"]
+mod stage;
+
+#[path = "documents/supervisor.rs"]
+mod supervisor;

@@ -80,7 +80,8 @@ impl Watcher {
         let is_on_its_way =
             self.planned.is_some() || self.current.is_some() || !self.queued.is_empty();
         let (is_open, stopped) = match (self.phase, gate) {
-            (Phase::Stopped(Why::Completed), _) => (true, None),
+            // It may be about to run again.
+            (Phase::Stopped(Why::Completed), _) => (!is_on_its_way, None),
             (Phase::Stopped(why), _) => (false, Some(why).filter(|_| !is_on_its_way)),
             (Phase::Starting | Phase::Active, Gate::Started) => (self.is_started, None),
             (Phase::Active, Gate::Ready) => (!self.settings.oneshot, None),

@@ -179,32 +179,48 @@ impl Supervisor {
     /// A watcher has started when every process has become its program; `Starting` becomes `Active`
     /// when every one is ready.
     pub(super) fn check_started(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
-        let watcher = &mut self.watchers[w];
+        let watcher = &self.watchers[w];
         if watcher.phase != Phase::Starting {
             return;
         }
         let wanted = || watcher.slots.iter().filter(|slot| slot.wanted);
         let is_ready = wanted().all(Slot::is_ready);
         if !watcher.is_started {
-            let mut pids = Vec::new();
-            for slot in wanted() {
-                match &slot.state {
-                    State::Running { leader, way: Way::Executed, .. } => pids.push(leader.pid),
-                    _ => return,
-                }
+            let has_executed =
+                |slot: &Slot| matches!(slot.state, State::Running { way: Way::Executed, .. });
+            if !wanted().all(has_executed) {
+                return;
             }
-            self.watchers[w].is_started = true;
-            self.look_at_dependants(w);
-            actions.push(Action::Report(Report::Started { watcher: w, pids }));
-            actions.push(Action::publish(w, Publication::Start, now));
+            self.tell_started(w, now, actions);
         }
         if is_ready {
-            let asks = self.settings(w).ready != Readiness::Started;
-            self.set_phase(w, Phase::Active);
-            if asks && !self.settings(w).oneshot {
-                actions.push(Action::Report(Report::Ready { watcher: w }));
-                actions.push(Action::publish(w, Publication::Ready, now));
-            }
+            self.become_active(w, now, actions);
+        }
+    }
+
+    fn tell_started(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+        let watcher = &mut self.watchers[w];
+        watcher.is_started = true;
+        let wanted = watcher.slots.iter().filter(|slot| slot.wanted);
+        let pids = wanted.filter_map(|slot| Some(slot.state.leader()?.pid)).collect();
+        self.look_at_dependants(w);
+        actions.push(Action::Report(Report::Started { watcher: w, pids }));
+        actions.push(Action::publish(w, Publication::Start, now));
+    }
+
+    /// All processes of a watcher are ready, those that it started with or those of a reload.
+    pub(super) fn become_active(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+        if self.watchers[w].phase != Phase::Starting {
+            return;
+        }
+        if !self.watchers[w].is_started {
+            self.tell_started(w, now, actions);
+        }
+        self.set_phase(w, Phase::Active);
+        let settings = self.settings(w);
+        if settings.ready != Readiness::Started && !settings.oneshot {
+            actions.push(Action::Report(Report::Ready { watcher: w }));
+            actions.push(Action::publish(w, Publication::Ready, now));
         }
     }
 
@@ -368,6 +384,11 @@ impl Supervisor {
                 State::Running { replace_at, .. } if replace_at.is_none_or(|at| at > now) => {
                     self.vitals_due(id, now, actions);
                 }
+                State::Running { .. } if self.is_stopping() => self.alter(id, |state| {
+                    if let State::Running { replace_at, .. } = state {
+                        *replace_at = None;
+                    }
+                }),
                 State::Running { leader, .. } => {
                     let pid = leader.pid;
                     actions.push(Action::Report(Report::TooOld { slot: id, pid }));

@@ -287,11 +287,8 @@ impl Supervisor {
         let new = state.deadline();
         let old = std::mem::replace(&mut self.slot_mut(id).state, state);
         self.agenda.change(id, old.deadline(), new);
-        if let State::Running { vitals: Some(vitals), .. } = &old
-            && let Some(errand) = vitals.errand()
-        {
-            self.errands.remove(&errand);
-            self.abandoned.push(errand);
+        if let State::Running { vitals, .. } = &old {
+            self.forget_errand(vitals.as_deref());
         }
         self.touch(id.watcher);
         old

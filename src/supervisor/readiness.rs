@@ -80,6 +80,13 @@ impl Supervisor {
         self.turn(id, turn, now, actions);
     }
 
+    pub(super) fn forget_errand(&mut self, vitals: Option<&Vitals>) {
+        if let Some(errand) = vitals.and_then(Vitals::errand) {
+            self.errands.remove(&errand);
+            self.abandoned.push(errand);
+        }
+    }
+
     fn vitals<R>(&mut self, id: SlotId, change: impl FnOnce(&mut Vitals) -> R) -> Option<R> {
         self.alter(id, |state| match state {
             State::Running { vitals: Some(vitals), .. } => Some(change(vitals)),
@@ -98,6 +105,15 @@ impl Supervisor {
     /// A process is replaced because it does not do its work.
     fn fault(&mut self, id: SlotId, fault: Fault, now: Moment, actions: &mut Vec<Action>) {
         let Some(pid) = self.slot(id).running() else { return };
+        if self.is_stopping() {
+            // Its turn comes, and until then nobody looks at it any more.
+            let vitals = self.alter(id, |state| match state {
+                State::Running { vitals, .. } => vitals.take(),
+                _ => None,
+            });
+            self.forget_errand(vitals.as_deref());
+            return;
+        }
         let report = Report::Faulty { slot: id, pid, fault: fault.clone() };
         actions.push(Action::Report(report));
         let slot = self.slot_mut(id);

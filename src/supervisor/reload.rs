@@ -87,10 +87,10 @@ impl Supervisor {
             return;
         }
         let old = watcher.reload.take().map(|reload| reload.old).unwrap_or_default();
-        self.set_phase(w, Phase::Active);
         actions.push(Action::Report(Report::Reloaded { watcher: w }));
         self.touch(w);
         self.retire(w, &old, now, actions);
+        self.become_active(w, now, actions);
     }
 
     pub(super) fn retire(

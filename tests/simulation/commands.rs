@@ -2,6 +2,7 @@
 //! one of them was answered once, and every watcher is as the last command for it wanted.
 
 use crate::dice::Dice;
+use crate::rules::Rules;
 use crate::world::{Trouble, World};
 use crate::{COMMAND_SEEDS, Run, load};
 use circus::commands::{Command, Matching, Receivers, Selection};
@@ -81,6 +82,7 @@ impl Clients {
             ignores: dice.pick(&[0, 10, 40]),
             forks: dice.pick(&[0, 20, 50]),
             hangs: dice.pick(&[0, 0, 0, 30]),
+            probes: dice.pick(&[0, 20]),
         };
         let kill_tree = config.watchers.iter().map(|watcher| watcher.kill_tree).collect();
         let watchers = config.watchers.clone();
@@ -99,7 +101,13 @@ impl Clients {
             wanted: wanted.collect(),
             next_number: watchers.len() as u32,
             file: watchers,
-            run: Run { core, world: World::new(seed, trouble, kill_tree), told },
+            // Clients change what depends on what.
+            run: Run {
+                core,
+                world: World::new(seed, trouble, kill_tree),
+                told,
+                rules: Rules::default(),
+            },
             dice,
             removed: Vec::new(),
             owed: BTreeSet::new(),

@@ -8,14 +8,16 @@
 
 mod commands;
 mod dice;
+mod rules;
 mod world;
 
-use circus::config::settings::{Config, Limit, Respawn, Variable, WatcherSettings};
+use circus::config::settings::{Config, Limit, Liveness, Respawn, Variable, WatcherSettings};
 use circus::config::{self, Source};
 use circus::moment::Moment;
 use circus::signal::Signal;
 use circus::supervisor::{Action, Event, Mode, Report, Supervisor};
 use dice::Dice;
+use rules::Rules;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use world::{Trouble, World};
@@ -30,7 +32,10 @@ const STEPS_MAX: usize = 100_000;
 const SETTLING_MS: u64 = 600_000;
 
 /// What the runs must have led to, or they would prove little.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 21] = [
+    "ready",
+    "faulty",
+    "blocked",
     "hanging",
     "exiting",
     "started",
@@ -111,6 +116,21 @@ fn random_ini(dice: &mut Dice) -> String {
                 text.push('\n');
             }
         }
+        if dice.percent(40) {
+            text += &format!(
+                "ready = {}\n",
+                dice.pick(&["notify", "after:0.2", "tcp://x:1", "exec:x"])
+            );
+            text += &format!("ready_timeout = {}\n", dice.pick(&["1", "5", "60"]));
+        }
+        if dice.percent(20) {
+            text += &format!("check = {}\n", dice.pick(&["http://x:1/", "exec:x", "watchdog"]));
+            text += "check_interval = 2\ncheck_timeout = 1\ncheck_retries = 2\n";
+        }
+        if number > 0 && dice.percent(40) {
+            let gate = dice.pick(&["", "", ":started", ":ready"]);
+            text += &format!("depends_on = w{}{gate}\n", dice.upto(number - 1));
+        }
     }
     text
 }
@@ -121,6 +141,7 @@ struct Run {
     world: World,
     /// Print everything.
     told: bool,
+    rules: Rules,
 }
 
 impl Run {
@@ -129,11 +150,17 @@ impl Run {
         if self.told {
             println!("{} {event:?}", self.world.now.as_ms());
         }
+        if let Event::Ended { pid, .. } = &event {
+            self.rules.forget(*pid);
+        }
         self.core.handle(event, self.world.now, &mut actions);
         if self.told {
             actions.iter().for_each(|action| println!("    {action:?}"));
         }
-        actions.into_iter().for_each(|action| self.world.perform(action));
+        for action in actions {
+            self.rules.watch(&action, &self.world);
+            self.world.perform(action);
+        }
     }
 
     /// Deliver one event, or let time pass up to `until`. False when nothing is left to happen.
@@ -194,10 +221,12 @@ fn simulate(seed: u64, told: bool) -> BTreeSet<&'static str> {
         ignores: dice.pick(&[0, 10, 40]),
         forks: dice.pick(&[0, 20, 50]),
         hangs: dice.pick(&[0, 0, 0, 30]),
+        probes: dice.pick(&[0, 20, 60]),
     };
     let kill_tree = watchers.iter().map(|w| w.kill_tree).collect();
     let core = Supervisor::new(config.circus.clone(), watchers.clone(), mode, seed, seed);
-    let mut run = Run { core, world: World::new(seed, trouble, kill_tree), told };
+    let rules = Rules::new(&watchers);
+    let mut run = Run { core, world: World::new(seed, trouble, kill_tree), told, rules };
     run.tell(Event::Begin);
 
     let horizon = run.world.now.after_ms(dice.pick(&[100, 5_000, 100_000]));
@@ -245,7 +274,10 @@ fn check_settled(run: &Run, watchers: &[Rc<WatcherSettings>]) {
             // One may be on its way out just now.
             && watcher.max_age_ms == 0
             && !watcher.oneshot;
-        if never_gives_up && watcher.autostart && !waits(run, watchers, watcher.priority) {
+        // What is silent is replaced again and again.
+        let is_silent = watcher.check.as_ref().is_some_and(|it| it.by == Liveness::Watchdog);
+        let waits = waits(run, watchers, watcher.priority) || rules::waits(run, watchers, index);
+        if never_gives_up && watcher.autostart && !waits && !is_silent {
             assert_eq!(count, wanted, "{} runs as it should", watcher.name);
         }
     }

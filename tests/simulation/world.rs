@@ -3,9 +3,10 @@
 
 use crate::dice::Dice;
 use circus::moment::Moment;
+use circus::notification::Notification;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Event, Report, SlotId, Ticket};
+use circus::supervisor::{Action, Errand, Event, Report, SlotId, Ticket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a process is like.
@@ -41,6 +42,8 @@ pub struct Trouble {
     pub ignores: u64,
     pub forks: u64,
     pub hangs: u64,
+    /// Probes that fail, processes that do not say that they are ready.
+    pub probes: u64,
 }
 
 pub struct World {
@@ -53,6 +56,10 @@ pub struct World {
     /// Answers to spawns, in order; a source of its own, so others overtake it.
     answers: VecDeque<Event>,
     executed: VecDeque<Pid>,
+    /// Probes that are out, and when they come back.
+    probes: BTreeMap<Errand, Option<Moment>>,
+    /// Who says when that it is ready.
+    notices: BTreeMap<Pid, Moment>,
     signals: VecDeque<Signal>,
     suspended: VecDeque<Pid>,
     survey_asked: bool,
@@ -74,6 +81,8 @@ impl World {
             known: BTreeSet::new(),
             answers: VecDeque::new(),
             executed: VecDeque::new(),
+            probes: BTreeMap::new(),
+            notices: BTreeMap::new(),
             signals: VecDeque::new(),
             suspended: VecDeque::new(),
             survey_asked: false,
@@ -105,12 +114,22 @@ impl World {
 
     /// Live processes started by the core for this watcher.
     pub fn leaders(&self, watcher: u32) -> usize {
-        let ours = |p: &&Process| p.slot.is_some_and(|slot| slot.watcher == watcher);
-        self.processes
-            .values()
-            .filter(ours)
-            .filter(|p| matches!(p.life, Life::Alive { .. }))
-            .count()
+        self.leaders_of(watcher).len()
+    }
+
+    /// Live processes started by the core for this watcher.
+    pub fn leaders_of(&self, watcher: u32) -> Vec<Pid> {
+        let all = self.processes.iter();
+        let ours = all.filter(|(_, p)| {
+            p.slot.is_some_and(|slot| slot.watcher == watcher)
+                && matches!(p.life, Life::Alive { .. })
+        });
+        ours.map(|(pid, _)| *pid).collect()
+    }
+
+    /// Whose process it is.
+    pub fn watcher_of(&self, pid: Pid) -> Option<u32> {
+        Some(self.processes.get(&pid)?.slot?.watcher)
     }
 
     pub fn alive(&self) -> usize {
@@ -125,8 +144,18 @@ impl World {
 
     /// Processes get well: they live until they are asked to end, and then obey.
     pub fn heal(&mut self) {
-        self.trouble =
-            Trouble { hangs: 0, fork_fails: 0, exec_fails: 0, crashes: 0, ignores: 0, forks: 0 };
+        self.trouble = Trouble {
+            hangs: 0,
+            fork_fails: 0,
+            exec_fails: 0,
+            crashes: 0,
+            ignores: 0,
+            forks: 0,
+            probes: 0,
+        };
+        for pid in self.known.clone() {
+            self.notices.entry(pid).or_insert(self.now);
+        }
         let hanging: Vec<Pid> =
             self.processes.iter().filter(|(_, p)| p.hangs).map(|(pid, _)| *pid).collect();
         for pid in hanging {
@@ -194,6 +223,17 @@ impl World {
         if !self.suspended.is_empty() {
             sources.push(5);
         }
+        let errand = self.probes.iter().find(|(_, at)| at.is_some_and(|at| at <= self.now));
+        let errand = errand.map(|(errand, _)| *errand);
+        if errand.is_some() {
+            sources.push(6);
+        }
+        let notice =
+            self.notices.iter().find(|(pid, at)| **at <= self.now && self.known.contains(pid));
+        let notice = notice.map(|(pid, _)| *pid);
+        if notice.is_some() {
+            sources.push(7);
+        }
         if sources.is_empty() {
             return None;
         }
@@ -205,7 +245,26 @@ impl World {
                 }
                 answer
             }
-            1 => self.executed.pop_front().map(|pid| Event::Executed { pid }),
+            1 => {
+                let pid = self.executed.pop_front()?;
+                if !self.dice.percent(self.trouble.probes / 2) {
+                    let delay_ms = self.dice.pick(&[0, 5, 300, 1500]);
+                    self.notices.insert(pid, self.now.after_ms(delay_ms));
+                }
+                Some(Event::Executed { pid })
+            }
+            6 => {
+                let errand = errand?;
+                self.probes.remove(&errand);
+                let fails = self.dice.percent(self.trouble.probes);
+                let outcome = if fails { Err("no".into()) } else { Ok(()) };
+                Some(Event::Returned { errand, outcome })
+            }
+            7 => {
+                let pid = notice?;
+                self.notices.remove(&pid);
+                Some(Event::Notified { pid, said: Notification::parse(b"READY=1\nWATCHDOG=1") })
+            }
             2 => self.signals.pop_front().map(|signal| Event::Signalled { signal }),
             3 => zombie.map(|pid| self.reap(pid)),
             5 => self.suspended.pop_front().map(|pid| Event::Suspended { pid }),
@@ -238,6 +297,7 @@ impl World {
         let process = self.processes.remove(&pid).expect("a zombie");
         let Life::Zombie(mut ending) = process.life else { unreachable!("chosen as a zombie") };
         self.known.remove(&pid);
+        self.notices.remove(&pid);
         self.suspended.retain(|other| *other != pid);
         self.executed.retain(|other| *other != pid);
         if let Some(Err(failure)) = process.executes {
@@ -260,13 +320,12 @@ impl World {
 
     /// When something happens by itself next.
     pub fn next_change(&self) -> Option<Moment> {
-        self.processes
-            .values()
-            .filter_map(|p| match p.life {
-                Life::Alive { dies_at: Some((at, _)) } => Some(at),
-                Life::Alive { dies_at: None } | Life::Zombie(_) => None,
-            })
-            .min()
+        let deaths = self.processes.values().filter_map(|p| match p.life {
+            Life::Alive { dies_at: Some((at, _)) } => Some(at),
+            Life::Alive { dies_at: None } | Life::Zombie(_) => None,
+        });
+        let probes = self.probes.values().filter_map(|at| *at);
+        deaths.chain(probes).chain(self.notices.values().copied()).min()
     }
 
     /// Turn the clock.
@@ -352,6 +411,16 @@ impl World {
                     .map(|(pid, _)| *pid)
                     .collect();
                 children.into_iter().for_each(|child| self.hit(child, signal));
+            }
+            Action::Probe { errand, .. } => {
+                // Some never come back.
+                let hangs = self.dice.percent(self.trouble.probes / 2);
+                let delay_ms = self.dice.pick(&[0, 1, 20, 400, 2000]);
+                let at = (!hangs).then(|| self.now.after_ms(delay_ms));
+                assert!(self.probes.insert(errand, at).is_none(), "an errand has one name");
+            }
+            Action::Abandon { errand } => {
+                assert!(self.probes.remove(&errand).is_some(), "{errand:?} is out");
             }
             Action::Survey => {
                 assert!(!self.survey_asked, "a survey is asked for once");

@@ -1,8 +1,10 @@
 //! Short stories: given these events, exactly these actions.
 
 mod commands;
+mod order;
 mod stage;
 mod trouble;
+mod vitals;
 
 use circus::process::Ending;
 use circus::signal::Signal;

@@ -4,9 +4,12 @@ use circus::commands::{Answer, ChangeKind, Command};
 use circus::config::settings::{Config, Variable, WatcherSettings};
 use circus::config::{self, Source};
 use circus::moment::Moment;
+use circus::notification::Notification;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Asker, Event, Mode, Names, Report, SlotId, Supervisor, Ticket};
+use circus::supervisor::{
+    Action, Asker, Errand, Event, Mode, Names, Question, Report, SlotId, Supervisor, Ticket,
+};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -22,6 +25,8 @@ pub struct Stage {
     answers: Vec<(u64, Answer)>,
     published: Vec<String>,
     told: Vec<String>,
+    /// Probes that have not come back.
+    probes: Vec<Errand>,
 }
 
 struct Words<'a>(&'a [String]);
@@ -87,6 +92,7 @@ impl Stage {
             answers: Vec::new(),
             published: Vec::new(),
             told: Vec::new(),
+            probes: Vec::new(),
         }
     }
 
@@ -113,6 +119,15 @@ impl Stage {
                 self.published.push(format!("{name} {}", publication.action()));
                 return None;
             }
+            Action::Probe { slot, errand, question } => {
+                self.probes.push(errand);
+                let question = if question == Question::Ready { "ready" } else { "alive" };
+                format!("is {}.{} {question}?", self.names[slot.watcher as usize], slot.wid())
+            }
+            Action::Abandon { errand } => {
+                self.probes.retain(|other| *other != errand);
+                "abandon".to_string()
+            }
             Action::Answer { ticket, answer } => {
                 self.answers.push((ticket.0, answer));
                 return None;
@@ -126,6 +141,18 @@ impl Stage {
 
     pub fn begin(&mut self) -> Vec<String> {
         self.tell(Event::Begin)
+    }
+
+    /// The oldest probe that is out comes back.
+    pub fn probe_returns(&mut self, outcome: Result<(), &str>) -> Vec<String> {
+        let errand = self.probes.remove(0);
+        self.tell(Event::Returned { errand, outcome: outcome.map_err(Rc::from) })
+    }
+
+    /// A process tells something about itself.
+    pub fn says(&mut self, pid: i32, message: &str) -> Vec<String> {
+        let pid = Pid::new(pid).expect("positive");
+        self.tell(Event::Notified { pid, said: Notification::parse(message.as_bytes()) })
     }
 
     /// All processes asked for come to be and execute their programs: numbers from 10 on.

@@ -1,0 +1,222 @@
+//! What depends on what: who starts after whom, who stops before whom, and what is said meanwhile.
+
+use crate::stage::Stage;
+use circus::commands::{Answer, Command, Matching, Selection};
+use circus::process::Ending;
+use circus::signal::Signal;
+
+const NOTHING: [&str; 0] = [];
+
+fn one(name: &str) -> Selection {
+    Selection::Matching { pattern: name.into(), matching: Matching::Glob }
+}
+
+/// migrate runs once, then db, then web.
+const CHAIN: &str = "[watcher:web]\ncmd = x\ndepends_on = db\n\
+                     [watcher:db]\ncmd = x\ndepends_on = migrate\nready = notify\n\
+                     [watcher:migrate]\ncmd = x\noneshot = True\n";
+
+/// All of the chain runs: migrate was 10, db is 11, web is 12.
+fn chain() -> Stage {
+    let mut stage = Stage::new(CHAIN);
+    stage.begin();
+    stage.all_start();
+    stage.exits(10, 0);
+    stage.all_start();
+    stage.says(11, "READY=1");
+    stage.all_start();
+    stage.told();
+    stage.published();
+    stage
+}
+
+#[test]
+fn each_starts_when_what_it_depends_on_is_ready_or_completed() {
+    let mut stage = Stage::new(CHAIN);
+    assert_eq!(stage.begin(), ["spawn migrate.1"]);
+    assert_eq!(stage.looks("db"), ("stopped", "waiting for migrate to complete".into(), false));
+    assert_eq!(stage.looks("web"), ("stopped", "waiting for db to be ready".into(), false));
+    assert_eq!(stage.all_start(), NOTHING);
+    assert_eq!(stage.exits(10, 0), ["spawn db.1"]);
+    assert_eq!(stage.all_start(), NOTHING, "it has not said that it is ready");
+    assert_eq!(stage.looks("db"), ("starting", "not ready".into(), false));
+    assert_eq!(stage.says(11, "STATUS=recovering"), NOTHING);
+    assert_eq!(stage.says(11, "READY=1"), ["spawn web.1"]);
+    stage.all_start();
+    for name in ["web", "db", "migrate"] {
+        assert!(stage.looks(name).2, "{name}");
+    }
+    let ready: Vec<_> = stage.published().into_iter().filter(|it| it.contains("ready")).collect();
+    assert_eq!(ready, ["db ready"]);
+    assert_eq!(stage.wakes_after_ms(), None, "nothing is left to wait for");
+}
+
+#[test]
+fn a_dependency_that_fails_for_good_keeps_the_others_from_starting_until_it_runs_again() {
+    let mut stage = Stage::new(CHAIN);
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.exits(10, 1), NOTHING);
+    let why = "waiting for migrate, which failed";
+    assert_eq!(stage.looks("db"), ("stopped", why.into(), false));
+    assert_eq!(stage.looks("web"), ("stopped", "waiting for db to be ready".into(), false));
+    assert!(stage.told().contains(&"db is waiting for migrate, which failed".to_string()));
+    assert_eq!(stage.wakes_after_ms(), None);
+    assert_eq!(stage.client(Command::Start(one("web"))), NOTHING);
+    assert_eq!(stage.answers(), [], "db is on its way");
+    assert_eq!(stage.client(Command::Start(one("db"))), NOTHING);
+    assert!(matches!(&stage.answers()[..], [(2, Answer::Refused(it))] if it.reason.contains(why)));
+    assert_eq!(stage.client(Command::Restart(one("migrate"))), ["spawn migrate.1"]);
+    stage.all_start();
+    assert_eq!(stage.exits(11, 0), ["spawn db.1"]);
+    stage.all_start();
+    assert_eq!(stage.says(12, "READY=1"), ["spawn web.1"]);
+    stage.all_start();
+    let answered: Vec<u64> = stage.answers().into_iter().map(|(client, _)| client).collect();
+    assert_eq!(answered, [3, 1]);
+}
+
+#[test]
+fn with_nothing_left_but_those_that_wait_in_vain_all_is_done() {
+    let mut stage = Stage::new(&format!("[circus]\nexit_when_done = True\n{CHAIN}"));
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.exits(10, 3), ["exit 3"]);
+}
+
+#[test]
+fn an_essential_one_shot_that_fails_ends_all() {
+    let text = CHAIN.replace("oneshot = True", "oneshot = True\nessential = True");
+    let mut stage = Stage::new(&text);
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.exits(10, 4), ["exit 4"]);
+}
+
+#[test]
+fn everything_stops_the_other_way_round_each_waited_for() {
+    let mut stage = chain();
+    assert_eq!(stage.signal(Signal::TERM), ["SIGTERM 12"]);
+    assert_eq!(stage.is_killed(12, Signal::TERM), ["SIGTERM 11"]);
+    assert_eq!(stage.is_reaped(11, Ending::Killed(Signal::TERM)), ["survey"]);
+}
+
+#[test]
+fn chains_that_have_nothing_to_do_with_each_other_stop_side_by_side() {
+    let ini = "[watcher:a]\ncmd = x\ndepends_on = b\n[watcher:b]\ncmd = x\n\
+               [watcher:c]\ncmd = x\ndepends_on = d\n[watcher:d]\ncmd = x\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    stage.all_start();
+    // b 10, d 11, then a 12, c 13.
+    assert_eq!(stage.signal(Signal::TERM), ["SIGTERM 12", "SIGTERM 13"]);
+    assert_eq!(stage.is_killed(13, Signal::TERM), ["SIGTERM 11"], "a still stops");
+    assert_eq!(stage.is_killed(12, Signal::TERM), ["SIGTERM 10"]);
+}
+
+#[test]
+fn what_others_depend_on_outlives_them_whatever_its_priority() {
+    let ini = "[watcher:db]\ncmd = x\npriority = -5\n[watcher:web]\ncmd = x\ndepends_on = db\n\
+               [watcher:log]\ncmd = x\npriority = -3\n";
+    let mut stage = Stage::new(ini);
+    assert_eq!(stage.begin(), ["spawn log.1", "spawn db.1"], "web waits and lets others pass");
+    stage.all_start();
+    // log 10, db 11, web 12.
+    assert_eq!(stage.signal(Signal::TERM), ["SIGTERM 10"]);
+    assert_eq!(stage.is_killed(10, Signal::TERM), ["SIGTERM 12"]);
+    assert_eq!(stage.is_killed(12, Signal::TERM), ["SIGTERM 11"]);
+}
+
+#[test]
+fn within_shutdown_timeout_all_of_them_end() {
+    let mut stage = Stage::new(&format!("[circus]\nshutdown_timeout = 2\n{CHAIN}"));
+    stage.begin();
+    stage.all_start();
+    stage.exits(10, 0);
+    stage.all_start();
+    stage.says(11, "READY=1");
+    stage.all_start();
+    assert_eq!(stage.signal(Signal::TERM), ["SIGTERM 12"]);
+    assert_eq!(stage.after_ms(2000), ["SIGKILL 12", "SIGTERM 11", "SIGKILL 11"]);
+}
+
+#[test]
+fn a_gate_may_ask_for_less() {
+    let ini =
+        "[watcher:db]\ncmd = x\nready = notify\n[watcher:web]\ncmd = x\ndepends_on = db:started\n";
+    let mut stage = Stage::new(ini);
+    assert_eq!(stage.begin(), ["spawn db.1"]);
+    assert_eq!(stage.all_start(), ["spawn web.1"]);
+}
+
+#[test]
+fn stop_and_restart_are_for_those_that_are_named_alone() {
+    let mut stage = chain();
+    assert_eq!(stage.client(Command::Restart(one("db"))), ["SIGTERM 11"]);
+    assert_eq!(stage.is_killed(11, Signal::TERM), ["spawn db.1"]);
+    stage.all_start();
+    assert_eq!(stage.answers(), [], "it is not ready");
+    stage.says(13, "READY=1");
+    assert_eq!(stage.answers().len(), 1);
+    stage.client(Command::Stop(one("db")));
+    stage.is_killed(13, Signal::TERM);
+    assert_eq!(stage.looks("web"), ("active", String::new(), true));
+    // One that dies now starts again: it was started once, and nobody has told it to stop.
+    assert_eq!(stage.exits(12, 1), ["spawn web.1"]);
+}
+
+#[test]
+fn with_dependants_those_go_first() {
+    let mut stage = chain();
+    let stop = Command::StopWithDependants(one("db"));
+    assert_eq!(stage.client(stop), ["SIGTERM 12"]);
+    assert_eq!(stage.is_killed(12, Signal::TERM), ["SIGTERM 11"]);
+    assert_eq!(stage.answers(), []);
+    assert_eq!(stage.is_killed(11, Signal::TERM), NOTHING);
+    assert_eq!(stage.answers(), [(1, Answer::Done)]);
+}
+
+#[test]
+fn a_restart_of_all_stops_and_starts_in_order() {
+    let mut stage = chain();
+    assert_eq!(stage.client(Command::Restart(Selection::All)), ["SIGTERM 12"]);
+    assert_eq!(stage.is_killed(12, Signal::TERM), ["SIGTERM 11"]);
+    assert_eq!(stage.is_killed(11, Signal::TERM), ["spawn migrate.1"]);
+    stage.all_start();
+    assert_eq!(stage.exits(13, 0), ["spawn db.1"]);
+    stage.all_start();
+    assert_eq!(stage.says(14, "READY=1"), ["spawn web.1"]);
+    assert_eq!(stage.answers(), []);
+    stage.all_start();
+    assert_eq!(stage.answers(), [(1, Answer::Done)]);
+}
+
+#[test]
+fn a_start_takes_a_watcher_out_of_a_stop_that_has_not_come_to_it() {
+    let mut stage = chain();
+    assert_eq!(stage.client(Command::Stop(Selection::All)), ["SIGTERM 12"]);
+    stage.client(Command::Start(one("db")));
+    assert_eq!(stage.is_killed(12, Signal::TERM), NOTHING, "db stays");
+    assert_eq!(stage.answers().len(), 2);
+}
+
+#[test]
+fn a_dependency_that_was_stopped_is_told_to_whoever_waits() {
+    let ini = "[watcher:db]\ncmd = x\nautostart = False\n[watcher:web]\ncmd = x\ndepends_on = db\n";
+    let mut stage = Stage::new(ini);
+    assert_eq!(stage.begin(), NOTHING);
+    assert_eq!(stage.looks("web"), ("stopped", "waiting for db, which is stopped".into(), false));
+    stage.client(Command::Restart(one("web")));
+    assert!(matches!(&stage.answers()[..], [(1, Answer::Refused(_))]));
+    assert_eq!(stage.client(Command::Start(one("db"))), ["spawn db.1"]);
+    assert_eq!(stage.all_start(), ["spawn web.1"]);
+}
+
+#[test]
+fn one_whose_dependency_is_removed_starts() {
+    let ini = "[watcher:db]\ncmd = x\nautostart = False\n[watcher:web]\ncmd = x\ndepends_on = db\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    let rm = Command::Rm { name: "db".into(), nostop: false };
+    assert_eq!(stage.client(rm), ["spawn web.1"]);
+}
