@@ -8,7 +8,6 @@ use circus::commands::{
     Answer, Change, ChangeKind, Command, Errno, Info, ProcessDetail, Refusal, Status,
     WatcherDetail, parse, write_reply,
 };
-use circus::config::settings::{Dependency, Gate};
 use circus::process::{Ending, Pid};
 use circus::signal::Signal;
 use serde_json::{Value, json};
@@ -527,10 +526,7 @@ fn what_circus_does_not_know_is_added_to_what_it_knows() {
         restarts: 3,
         last_death: Some(("exit code 3".to_owned(), 2000)),
         last_exit: None,
-        depends_on: vec![
-            Dependency { name: "my:db".into(), gate: Gate::Ready },
-            Dependency { name: "b".into(), gate: Gate::Completed },
-        ],
+        depends_on: vec!["my:db:ready".into(), "b:completed".into()],
     };
     let quiet = WatcherDetail {
         name: "b".into(),

@@ -116,10 +116,13 @@ fn pid_1_reads_nothing_that_a_hanging_process_can_hold_up() {
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/commands", &["commands", "pattern", "process", "signal"]),
     ("src/config", &["config", "pattern", "signal"]),
-    ("src/supervisor", &["commands", "config", "moment", "process", "signal", "supervisor"]),
+    (
+        "src/supervisor",
+        &["commands", "config", "moment", "notification", "process", "signal", "supervisor"],
+    ),
     ("src/wire", &["wire"]),
     // Plain settings are plain words too.
-    ("src/sys", &["config", "moment", "process", "signal", "sys"]),
+    ("src/sys", &["config", "moment", "notification", "process", "signal", "sys"]),
 ];
 
 #[test]

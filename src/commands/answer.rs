@@ -1,7 +1,6 @@
 //! What a command came to.
 
 use crate::commands::{AskedProcess, quoted};
-use crate::config::settings::Dependency;
 use crate::process::{Ending, Pid};
 
 /// The numbers of Circus's errors.
@@ -181,8 +180,8 @@ pub struct WatcherDetail {
     pub last_death: Option<(String, u64)>,
     /// How the last process of a one-shot ended, well or not, and milliseconds since.
     pub last_exit: Option<(Ending, u64)>,
-    /// What it waits for before it starts.
-    pub depends_on: Vec<Dependency>,
+    /// What it waits for before it starts: `NAME:started`, `NAME:ready`, `NAME:completed`.
+    pub depends_on: Vec<String>,
 }
 
 /// What a person wants to know of a process.

@@ -2,7 +2,6 @@
 
 use crate::commands::json::{self, Object};
 use crate::commands::{Answer, Change, Info, ProcessDetail, Refusal, WatcherDetail};
-use crate::config::settings::Dependency;
 use crate::process::{Ending, Pid};
 use serde_json::Value;
 
@@ -184,8 +183,8 @@ fn write_watcher(mut object: Object<'_>, watcher: &WatcherDetail) {
     }
     if !watcher.depends_on.is_empty() {
         let mut list = object.list("depends_on");
-        for Dependency { name, gate } in &watcher.depends_on {
-            json::push_string(list.item(), &format!("{name}:{}", gate.name()));
+        for dependency in &watcher.depends_on {
+            json::push_string(list.item(), dependency);
         }
         list.end();
     }

@@ -5,11 +5,10 @@ use super::report::StopCause;
 use super::slot::State;
 use super::ticket::{After, Asker, Form, Key, Outcome};
 use super::{Action, Report, SlotId, Supervisor};
-use crate::commands::{Answer, Command, Errno, Publication, Receivers, Refusal, Selection};
+use crate::commands::{Answer, Command, Errno, Publication, Refusal, Selection};
 use crate::config::options::Change;
 use crate::config::settings::WatcherSettings;
 use crate::moment::Moment;
-use crate::signal::Signal;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -66,13 +65,7 @@ impl Supervisor {
                 self.kill(asker, w, pid, signal, grace_ms, now, actions)
             }
             Command::Signal { name, signal, receivers } => {
-                let w = self.find(&name)?;
-                self.check_pid(w, receivers.pid)?;
-                if let Some(signal) = signal {
-                    self.signal_command(w, signal, receivers, actions);
-                }
-                done(asker, actions);
-                Ok(())
+                self.signal_command(asker, &name, signal, receivers, actions)
             }
             Command::Rm { name, nostop } => {
                 let w = self.find(&name)?;
@@ -321,34 +314,6 @@ impl Supervisor {
         Ok(())
     }
 
-    fn signal_command(
-        &mut self,
-        w: u32,
-        signal: Signal,
-        receivers: Receivers,
-        actions: &mut Vec<Action>,
-    ) {
-        let Receivers { pid: only, child, children, recursive } = receivers;
-        for id in self.slot_ids(w) {
-            let Some(leader) = self.slot(id).state.leader() else { continue };
-            let pid = leader.pid;
-            if only.is_some_and(|only| only != pid) {
-                continue;
-            }
-            if let Some(child) = child {
-                actions.push(Action::SignalChild { pid, child, signal });
-            } else if children {
-                actions.push(Action::SignalChildren { pid, signal });
-            } else {
-                if recursive {
-                    // Before the process itself: its end would make them somebody else's.
-                    actions.push(Action::SignalDescendants { pid, signal });
-                }
-                self.signal_slot(id, signal, actions);
-            }
-        }
-    }
-
     fn remove(
         &mut self,
         asker: Asker,
@@ -486,7 +451,7 @@ fn names_them(selection: &Selection) -> bool {
 }
 
 /// The answer where there is nothing more to say.
-fn done(asker: Asker, actions: &mut Vec<Action>) {
+pub(super) fn done(asker: Asker, actions: &mut Vec<Action>) {
     if let Some(ticket) = asker.ticket {
         actions.push(Action::Answer { ticket, answer: Answer::Done });
     }

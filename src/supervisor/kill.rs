@@ -1,10 +1,11 @@
-//! The command `kill`: ends single processes, with the whole escalation; they are started again as
-//! after any other end.
+//! The commands `signal` and `kill`. The second ends single processes, with the whole escalation;
+//! they are started again as after any other end.
 
+use super::command::done;
 use super::slot::{Slot, State, StopStage};
 use super::ticket::{After, Form, Key, Outcome};
 use super::{Action, Asker, SlotId, Supervisor};
-use crate::commands::{Answer, Errno, Publication, Refusal};
+use crate::commands::{Answer, Errno, Publication, Receivers, Refusal};
 use crate::moment::Moment;
 use crate::process::Pid;
 use crate::signal::Signal;
@@ -67,6 +68,52 @@ impl Supervisor {
             actions.push(Action::Answer { ticket, answer: Answer::Done });
         }
         Ok(())
+    }
+
+    /// The command `signal`: nothing follows from it here.
+    pub(super) fn signal_command(
+        &mut self,
+        asker: Asker,
+        name: &str,
+        signal: Option<Signal>,
+        receivers: Receivers,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refusal> {
+        let w = self.find(name)?;
+        self.check_pid(w, receivers.pid)?;
+        if let Some(signal) = signal {
+            self.signal_some(w, signal, receivers, actions);
+        }
+        done(asker, actions);
+        Ok(())
+    }
+
+    fn signal_some(
+        &mut self,
+        w: u32,
+        signal: Signal,
+        receivers: Receivers,
+        actions: &mut Vec<Action>,
+    ) {
+        let Receivers { pid: only, child, children, recursive } = receivers;
+        for id in self.slot_ids(w) {
+            let Some(leader) = self.slot(id).state.leader() else { continue };
+            let pid = leader.pid;
+            if only.is_some_and(|only| only != pid) {
+                continue;
+            }
+            if let Some(child) = child {
+                actions.push(Action::SignalChild { pid, child, signal });
+            } else if children {
+                actions.push(Action::SignalChildren { pid, signal });
+            } else {
+                if recursive {
+                    // Before the process itself: its end would make them somebody else's.
+                    actions.push(Action::SignalDescendants { pid, signal });
+                }
+                self.signal_slot(id, signal, actions);
+            }
+        }
     }
 
     /// Whether this process is one of the watcher's.

@@ -7,7 +7,7 @@
 use super::slot::{Slot, State};
 use super::ticket::{Key, Outcome};
 use super::watcher::{Phase, Watcher};
-use super::{Action, Report, SlotId, Supervisor};
+use super::{Action, Report, Supervisor};
 use crate::commands::{Errno, Info, Publication, Refusal};
 use crate::moment::Moment;
 use crate::process::Pid;
@@ -339,53 +339,6 @@ impl Supervisor {
         true
     }
 
-    fn advance_in_turn(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) -> bool {
-        let warmup_ms = self.settings(w).warmup_delay_ms;
-        let watcher = &mut self.watchers[w];
-        let is_up = watcher.is_up();
-        let Some(Current { stage: Stage::InTurn { left, awaited, not_before }, .. }) =
-            &mut watcher.current
-        else {
-            return false;
-        };
-        if let Some(index) = *awaited {
-            let slot = &watcher.slots[index as usize];
-            let fails = !slot.wanted || !is_up || slot.cannot_start();
-            if !fails && slot.renewed {
-                return false;
-            }
-            *awaited = None;
-            if fails {
-                // What cannot be replaced is not taken away from those that are left.
-                self.fail_operation(w);
-                self.finish_operation(w, now, actions);
-                return true;
-            }
-            *not_before = now.after_ms(warmup_ms);
-        }
-        if left.is_empty() || !is_up {
-            self.finish_operation(w, now, actions);
-            return true;
-        }
-        if now < *not_before {
-            let at = *not_before;
-            self.pauses.insert((at, w));
-            return false;
-        }
-        let Some(index) = left.pop_front() else { return false };
-        if !watcher.slots[index as usize].wanted {
-            // It has come to its end by itself.
-            return true;
-        }
-        *awaited = Some(index);
-        let id = SlotId { watcher: w, index };
-        let slot = self.slot_mut(id);
-        slot.reset();
-        slot.renewed = true;
-        self.stop_slot(id, now, actions);
-        true
-    }
-
     /// What goes on has not done what it was to do.
     pub(super) fn fail_operation(&mut self, w: u32) {
         if let Some(current) = &mut self.watchers[w].current {
@@ -393,7 +346,7 @@ impl Supervisor {
         }
     }
 
-    fn finish_operation(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn finish_operation(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         let mut outcome = self.outcome(w);
         let Some(current) = self.watchers[w].current.take() else { return };
         self.look_at_dependants(w);

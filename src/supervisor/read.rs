@@ -183,6 +183,7 @@ impl Supervisor {
             None => watcher.note().into(),
         };
         let slots = watcher.slots.iter().enumerate();
+        let dependencies = watcher.settings.depends_on.iter();
         WatcherDetail {
             name: names.watcher(w).into(),
             status: watcher.status(),
@@ -195,7 +196,7 @@ impl Supervisor {
             restarts: watcher.slots.iter().map(|slot| slot.restarts).sum(),
             last_death,
             last_exit: watcher.last_exit.map(|(ending, at)| (ending, now.since_ms(at))),
-            depends_on: watcher.settings.depends_on.to_vec(),
+            depends_on: dependencies.map(|it| format!("{}:{}", it.name, it.gate.name())).collect(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Graceful reload: new processes first, then the old ones out. If a new one cannot be executed, or
 //! ends for good at once, the new ones go and the old ones stay.
 
-use super::operation::{Kind, Stage};
+use super::operation::{Current, Kind, Stage};
 use super::slot::{Slot, State};
 use super::watcher::{Phase, Reload, Why};
 use super::{Action, Life, Report, SlotId, Supervisor};
@@ -125,5 +125,58 @@ impl Supervisor {
         self.fail_operation(id.watcher);
         self.touch(id.watcher);
         self.retire(id.watcher, &new, now, actions);
+    }
+
+    /// One process after the other; false if there is something to wait for.
+    pub(super) fn advance_in_turn(
+        &mut self,
+        w: u32,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> bool {
+        let warmup_ms = self.settings(w).warmup_delay_ms;
+        let watcher = &mut self.watchers[w];
+        let is_up = watcher.is_up();
+        let Some(Current { stage: Stage::InTurn { left, awaited, not_before }, .. }) =
+            &mut watcher.current
+        else {
+            return false;
+        };
+        if let Some(index) = *awaited {
+            let slot = &watcher.slots[index as usize];
+            let fails = !slot.wanted || !is_up || slot.cannot_start();
+            if !fails && slot.renewed {
+                return false;
+            }
+            *awaited = None;
+            if fails {
+                // What cannot be replaced is not taken away from those that are left.
+                self.fail_operation(w);
+                self.finish_operation(w, now, actions);
+                return true;
+            }
+            *not_before = now.after_ms(warmup_ms);
+        }
+        if left.is_empty() || !is_up {
+            self.finish_operation(w, now, actions);
+            return true;
+        }
+        if now < *not_before {
+            let at = *not_before;
+            self.pauses.insert((at, w));
+            return false;
+        }
+        let Some(index) = left.pop_front() else { return false };
+        if !watcher.slots[index as usize].wanted {
+            // It has come to its end by itself.
+            return true;
+        }
+        *awaited = Some(index);
+        let id = SlotId { watcher: w, index };
+        let slot = self.slot_mut(id);
+        slot.reset();
+        slot.renewed = true;
+        self.stop_slot(id, now, actions);
+        true
     }
 }

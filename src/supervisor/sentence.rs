@@ -38,22 +38,11 @@ impl Report {
             Report::TooOld { slot, pid } => {
                 format!("{} (pid {pid}) has reached its max_age and is replaced", at(names, *slot))
             }
-            Report::Outlasted { slot, pid, signal, waited_ms } => format!(
-                "{} (pid {pid}) did not end within {} of {signal}: killed",
-                at(names, *slot),
-                seconds(*waited_ms)
-            ),
-            Report::LeftBehind { slot, pids, killed, .. } => format!(
-                "{} left {} behind, {}",
-                at(names, *slot),
-                list(pids),
-                if *killed { "now killed" } else { "now asked to end" }
-            ),
-            Report::Hanging { slot, pid } => format!(
-                "{} (pid {pid}) has not become its program yet: does a file system hang that its \
-                 working_dir or program is on?",
-                at(names, *slot)
-            ),
+            Report::Outlasted { .. } => self.outlasted(names),
+            Report::LeftBehind { slot, pids, killed, .. } => {
+                left_behind(*slot, pids, *killed, names)
+            }
+            Report::Hanging { slot, pid } => hanging(*slot, *pid, names),
             Report::Stuck { slot } => {
                 format!("{}: SIGKILL does not end it: it hangs in the kernel", at(names, *slot))
             }
@@ -98,6 +87,14 @@ impl Report {
         };
         let (fault, at) = (fault.clone(), Moment::default());
         Death { slot, pid, ending, fault, lived_ms, memory_short, next, at }.text(names)
+    }
+
+    fn outlasted(&self, names: &dyn Names) -> String {
+        let Report::Outlasted { slot, pid, signal, waited_ms } = *self else {
+            return String::new();
+        };
+        let (who, waited) = (at(names, slot), seconds(waited_ms));
+        format!("{who} (pid {pid}) did not end within {waited} of {signal}: killed")
     }
 
     fn death(&self, names: &dyn Names) -> String {
@@ -158,6 +155,19 @@ impl Death {
 }
 
 const EAGAIN: i32 = 11;
+
+fn hanging(slot: SlotId, pid: Pid, names: &dyn Names) -> String {
+    format!(
+        "{} (pid {pid}) has not become its program yet: does a file system hang that its \
+         working_dir or program is on?",
+        at(names, slot)
+    )
+}
+
+fn left_behind(slot: SlotId, pids: &[Pid], killed: bool, names: &dyn Names) -> String {
+    let then = if killed { "now killed" } else { "now asked to end" };
+    format!("{} left {} behind, {then}", at(names, slot), list(pids))
+}
 
 fn fault_text(fault: &Fault) -> String {
     let because =

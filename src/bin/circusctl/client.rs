@@ -158,14 +158,7 @@ impl Session {
         }
         match refusal {
             Some(refusal) => Err(refusal),
-            None => {
-                for warning in reply.get("warnings").map_or(&[][..], Json::items) {
-                    // Nobody may be there to read it: that changes nothing.
-                    let text = output::printable(&python::plain(warning));
-                    let _ = writeln!(std::io::stderr(), "warning: {text}");
-                }
-                self.output.say(&print(reply).ok_or_else(strange)?)
-            }
+            None => self.output.say(&print(reply).ok_or_else(strange)?),
         }
     }
 

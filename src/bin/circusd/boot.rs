@@ -98,11 +98,25 @@ impl Boot {
         Sink::open(self.target.clone()).map(drop)
     }
 
+    /// What was meant for us must not make our processes talk in our place. A single command has
+    /// our place.
+    fn take_notify_socket(&mut self) -> Option<Box<[u8]>> {
+        if self.mode == Mode::MainCommand {
+            return None;
+        }
+        let is_ours =
+            |(name, _): &Variable| NOTIFY_VARIABLES.iter().any(|it| it.as_bytes() == &**name);
+        let ours: Vec<Variable> = self.environment.extract_if(.., |it| is_ours(it)).collect();
+        let socket = ours.into_iter().find(|(name, _)| &**name == b"NOTIFY_SOCKET");
+        socket.map(|(_, address)| address)
+    }
+
     /// Get hold of what running needs; with it comes what will surprise, a sentence each.
     ///
     /// # Errors
     /// Something that cannot be done without; the error is a sentence.
     pub fn shell(mut self) -> Result<(Shell, Vec<String>, Option<Opening>), String> {
+        let above = self.take_notify_socket();
         // One look at ourselves serves for both.
         let status = procfs::own_status();
         signals::reset_dispositions(status.as_ref().map(|status| status.ignored_signals));
@@ -128,16 +142,6 @@ impl Boot {
         };
         if let Some(mask) = self.config.circus.umask {
             identity::set_umask(mask);
-        }
-        // What was meant for us must not make our processes talk in our place. A single command has
-        // our place.
-        let mut above = None;
-        if self.mode != Mode::MainCommand {
-            let is_ours = |(name, _): &Variable| {
-                NOTIFY_VARIABLES.iter().any(|known| known.as_bytes() == &**name)
-            };
-            let ours: Vec<Variable> = self.environment.extract_if(.., |it| is_ours(it)).collect();
-            above = ours.into_iter().find(|(name, _)| &**name == b"NOTIFY_SOCKET");
         }
         let launcher = Launcher {
             environment: self.environment,
@@ -173,8 +177,8 @@ impl Boot {
         if let Some(control) = control {
             shell.set_control(control);
         }
-        if let Some((_, address)) = above {
-            shell.set_above(&address);
+        if let Some(address) = above {
+            shell.set_above(address);
         }
         Ok((shell, surprises, opening))
     }

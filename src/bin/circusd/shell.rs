@@ -5,7 +5,10 @@
 //! that was decided before is done, so a signal never reaches a number that is another process's
 //! by now.
 
-use crate::control::{Control, View};
+mod notices;
+mod requests;
+
+use crate::control::Control;
 use crate::errands::Errands;
 use crate::journal::Journal;
 use crate::last_words;
@@ -15,12 +18,11 @@ use crate::pidfile::Pidfile;
 use crate::terminal::Terminal;
 use circus::config::settings::LogLevel;
 use circus::moment::Moment;
-use circus::notification::Notification;
 use circus::process::{Ending, Failure, Pid, Tag};
 use circus::signal::Signal;
 use circus::supervisor::{Action, Errand, Event, Question, SlotId, Supervisor};
 use circus::sys::cgroup::OomCounter;
-use circus::sys::notify::{self, NotifySocket};
+use circus::sys::notify::NotifySocket;
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::signals::{self, Received, SignalFd};
 use circus::sys::spawn::{Launch, Outcome};
@@ -30,17 +32,8 @@ use nix::errno::Errno;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, AsRawFd};
 
-/// So many messages are read before other things are looked at.
-const NOTIFICATIONS_AT_ONCE_MAX: usize = 64;
-
-/// No process is further away from ours than this.
-const GENERATIONS_MAX: usize = 64;
-
 /// So many are reaped before signals are looked at again.
 const REAPED_AT_ONCE_MAX: usize = 256;
-
-/// After so long with requests, signals and children are looked at again.
-const REQUESTS_TURN_MS: u64 = 10;
 
 /// How long the end waits for the last answers to be delivered.
 const LAST_DELIVERY_MS: u64 = 300;
@@ -454,59 +447,11 @@ impl Shell {
         Ok(pid)
     }
 
-    /// Tell this address when all is ready.
-    pub fn set_above(&mut self, address: &[u8]) {
-        self.above = Some(address.into());
-    }
-
     fn probe(&mut self, slot: SlotId, errand: Errand, question: Question) -> Result<(), String> {
         let settings = self.supervisor.settings(slot.watcher).clone();
         let Some(probe) = question.probe(&settings) else { return Ok(()) };
         let plan = self.launcher.probe_plan(&settings, slot.wid(), probe)?;
         self.errands.send(errand, plan).map_err(|error| format!("cannot be asked: {error}"))
-    }
-
-    /// What processes tell about themselves.
-    fn look_at_notifications(&mut self, set: &PollSet) {
-        for _ in 0..NOTIFICATIONS_AT_ONCE_MAX {
-            let Some(notify) = &self.launcher.notify else { return };
-            if !set.is_ready(notify.as_fd().as_raw_fd()) {
-                return;
-            }
-            match notify.receive() {
-                notify::Received::Nothing => return,
-                notify::Received::Useless => {}
-                notify::Received::Message(sender, bytes) => {
-                    if let Some(pid) = self.leader_of(sender) {
-                        let said = Notification::parse(&bytes);
-                        self.deliver(Event::Notified { pid, said });
-                    }
-                }
-            }
-        }
-    }
-
-    /// Our process that this one is or descends from.
-    fn leader_of(&self, sender: Pid) -> Option<Pid> {
-        let mut pid = sender;
-        for _ in 0..GENERATIONS_MAX {
-            if self.supervisor.is_leader(pid) {
-                return Some(pid);
-            }
-            pid = procfs::parent(pid)?;
-        }
-        None
-    }
-
-    /// All that is to run is ready: whoever has started us wants to know.
-    fn tell_above(&mut self) {
-        if self.above.is_some() && self.supervisor.is_all_well() {
-            let text = b"READY=1\nSTATUS=all watchers are ready";
-            if let Some(Err(error)) = self.above.take().map(|to| notify::tell(&to, text)) {
-                let text = format!("NOTIFY_SOCKET: cannot tell that all is ready: {error}");
-                self.journal.say(LogLevel::Warning, &text);
-            }
-        }
     }
 
     /// Clients can connect from the beginning.
@@ -522,39 +467,6 @@ impl Shell {
             }
         }
         self.journal.flush();
-    }
-
-    /// What clients ask for: one after the other, and not for so long that signals and children wait.
-    fn look_at_gateway(&mut self, set: &PollSet) {
-        let begin = clock::now();
-        let Some(control) = &mut self.control else { return };
-        control.gateway.look(set, begin);
-        loop {
-            let Some(control) = &mut self.control else { return };
-            let now = clock::now();
-            let Some(request) = control.gateway.next_request(now) else { return };
-            let environment = &self.launcher.environment;
-            let supervisor = &self.supervisor;
-            let names = Lookup { supervisor, environment };
-            let view = View { supervisor, names: &names, environment, now };
-            if let Some(event) = control.request(request, &view) {
-                self.note_settings(&event);
-                self.deliver(event);
-            }
-            if clock::now().since_ms(begin) >= REQUESTS_TURN_MS {
-                return;
-            }
-        }
-    }
-
-    /// What a new configuration changes here.
-    fn note_settings(&mut self, event: &Event) {
-        let Event::Configure { circus, .. } = event else { return };
-        self.journal.configure(circus.loglevel);
-        let warnings = self.control.as_mut().map(Control::take_warnings);
-        for text in warnings.into_iter().flatten() {
-            self.journal.say(LogLevel::Warning, &text);
-        }
     }
 
     fn signal_descendants(&mut self, pid: Pid, signal: Signal) {

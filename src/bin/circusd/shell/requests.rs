@@ -1,0 +1,47 @@
+//! What clients ask for.
+
+use super::Shell;
+use crate::control::{Control, View};
+use crate::names::Lookup;
+use circus::config::settings::LogLevel;
+use circus::supervisor::Event;
+use circus::sys::clock;
+use circus::sys::poll::PollSet;
+
+/// After so long with requests, signals and children are looked at again.
+const REQUESTS_TURN_MS: u64 = 10;
+
+impl Shell {
+    /// What clients ask for: one after the other, and not for so long that signals and children wait.
+    pub(super) fn look_at_gateway(&mut self, set: &PollSet) {
+        let begin = clock::now();
+        let Some(control) = &mut self.control else { return };
+        control.gateway.look(set, begin);
+        loop {
+            let Some(control) = &mut self.control else { return };
+            let now = clock::now();
+            let Some(request) = control.gateway.next_request(now) else { return };
+            let environment = &self.launcher.environment;
+            let supervisor = &self.supervisor;
+            let names = Lookup { supervisor, environment };
+            let view = View { supervisor, names: &names, environment, now };
+            if let Some(event) = control.request(request, &view) {
+                self.note_settings(&event);
+                self.deliver(event);
+            }
+            if clock::now().since_ms(begin) >= REQUESTS_TURN_MS {
+                return;
+            }
+        }
+    }
+
+    /// What a new configuration changes here.
+    fn note_settings(&mut self, event: &Event) {
+        let Event::Configure { circus, .. } = event else { return };
+        self.journal.configure(circus.loglevel);
+        let warnings = self.control.as_mut().map(Control::take_warnings);
+        for text in warnings.into_iter().flatten() {
+            self.journal.say(LogLevel::Warning, &text);
+        }
+    }
+}
