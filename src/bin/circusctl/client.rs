@@ -197,6 +197,7 @@ impl Session {
         if !words.has("dry-run") {
             let properties = request::waiting(words).map_err(Failure::Usage)?;
             let reply = daemon.reply("reloadconfig", properties)?;
+            self.warn(&reply, options);
             return self.show(&reply, options, print::done);
         }
         // Circus ignores what it does not know: it would reload.
@@ -207,7 +208,20 @@ impl Session {
         }
         let properties = vec![("dry_run".to_string(), Json::Bool(true))];
         let reply = daemon.reply("reloadconfig", properties)?;
+        self.warn(&reply, options);
         self.show(&reply, options, print::changes)
+    }
+
+    /// What a reply says that will surprise. As JSON it has it already.
+    fn warn(&self, reply: &Json, options: &Options) {
+        if options.json || options.prettify {
+            return;
+        }
+        for warning in reply.get("warnings").map_or(&[][..], Json::items) {
+            let text = output::printable(&python::plain(warning));
+            // Nobody may be there to read it: that changes nothing.
+            let _ = writeln!(std::io::stderr(), "warning: {text}");
+        }
     }
 
     fn complete(&self, words: &Words, options: &Options) -> Result<(), Failure> {
