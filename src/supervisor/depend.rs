@@ -5,7 +5,7 @@
 use super::watcher::{Phase, Watcher, Why};
 use super::{Supervisor, Watchers};
 use crate::config::settings::Gate;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a watcher cannot start yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +59,10 @@ impl Supervisor {
     pub(super) fn with_dependants(&self, watchers: &[u32]) -> Vec<u32> {
         let dependants = Dependants::of(&self.watchers);
         let mut all = watchers.to_vec();
+        let mut known: BTreeSet<u32> = watchers.iter().copied().collect();
         let mut at = 0;
         while let Some(w) = all.get(at) {
-            let more = dependants.of_one(*w).iter().filter(|w| !all.contains(w));
-            let more: Vec<u32> = more.copied().collect();
-            all.extend(more);
+            all.extend(dependants.of_one(*w).iter().filter(|w| known.insert(**w)));
             at += 1;
         }
         all
