@@ -67,3 +67,9 @@ mod gateways;
 
 #[path = "pid1/reconfigure.rs"]
 mod reconfigure;
+
+#[path = "pid1/readiness.rs"]
+mod readiness;
+
+#[path = "pid1/termination.rs"]
+mod termination;

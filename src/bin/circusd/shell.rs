@@ -16,6 +16,7 @@ use crate::launcher::{Launcher, may_notify};
 use crate::names::Lookup;
 use crate::pidfile::Pidfile;
 use crate::terminal::Terminal;
+use crate::termination::Termination;
 use circus::config::settings::LogLevel;
 use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Tag};
@@ -46,6 +47,7 @@ pub struct Shell {
     signals: SignalFd,
     launcher: Launcher,
     terminal: Terminal,
+    termination: Termination,
     pidfile: Option<Pidfile>,
     /// Where clients connect, once they can.
     control: Option<Control>,
@@ -95,6 +97,7 @@ impl Shell {
             signals,
             launcher,
             terminal,
+            termination: Termination::default(),
             pidfile,
             control: None,
             us: identity::pid().number() as u32,
@@ -136,6 +139,7 @@ impl Shell {
             if let Some(code) = self.exit {
                 self.close_control();
                 self.terminal.close();
+                self.termination.write(code);
                 self.pidfile = None;
                 self.journal.close();
                 return code;
@@ -323,12 +327,12 @@ impl Shell {
             true => procfs::children().unwrap_or_default(),
             false => Vec::new(),
         };
-        let (supervisor, control) = (&self.supervisor, &self.control);
+        let (supervisor, control, errands) = (&self.supervisor, &self.control, &self.errands);
         let is_gateway = |pid| control.as_ref().is_some_and(|control| control.gateway.is(pid));
         let tags = &mut self.tags;
         children
             .into_iter()
-            .filter(|pid| !supervisor.is_leader(*pid) && !is_gateway(*pid))
+            .filter(|pid| !supervisor.is_leader(*pid) && !is_gateway(*pid) && !errands.is(*pid))
             .map(|pid| (pid, *tags.entry(pid).or_insert_with(|| procfs::tag(pid))))
             .collect()
     }
@@ -401,6 +405,7 @@ impl Shell {
                     environment: &self.launcher.environment,
                 };
                 self.journal.report(&report, &names);
+                self.termination.note(&report, &names);
                 if let Some(control) = &mut self.control {
                     control.report(&report, &names, clock::now());
                 }
