@@ -2,7 +2,7 @@
 //! may hang, and told by messages that anybody may send.
 
 use crate::control::{operate, operated};
-use crate::world::{World, namespaces_are_possible, until};
+use crate::world::{World, namespaces_are_possible, until, until_some};
 
 /// A service that is ready a while after its start: it listens in every way, and says so.
 const SERVICE: &str = "import os, socket, subprocess, sys, threading, time\n\
@@ -86,4 +86,134 @@ fn a_probe_that_hangs_delays_nobody_and_leaves_nothing() {
     });
     run.stop();
     assert!(!run.log().contains("of no watcher"), "{}", run.log());
+}
+
+/// Sends what its first word says so many times, then sleeps.
+const SAY: &str = "import os, socket, sys, time\n\
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+    to = open('@/address').read().strip().replace(chr(64), chr(0), 1)\n\
+    message = eval(sys.argv[1])\n\
+    for _ in range(int(sys.argv[2])): s.sendto(message, to)\n\
+    print(sys.argv[3], file=open('@/sent', 'a'), flush=True)\n\
+    time.sleep(900)\n";
+
+#[test]
+fn only_the_process_and_its_descendants_say_that_it_is_ready_and_nonsense_says_nothing() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    // Another watcher, and a stranger that has left its own family.
+    let app = "echo $NOTIFY_SOCKET > @/address\n\
+               until [ -e @/go ]; do sleep 0.02; done\n\
+               (sh -c 'python3 @/say.py \"b\\\"READY=1\\\"\" 1 own')\n";
+    let ini = "[watcher:app]\ncmd = sh @/app.sh\nready = notify\n\
+               [watcher:strange]\ncmd = sh @/strange.sh\nautostart = False\n";
+    let strange = "setsid python3 @/say.py 'b\"READY=1\"' 1 other &\n\
+                   python3 @/say.py 'b\"READY=1\\n\" + b\"x\" * 9000' 1 long &\n\
+                   python3 @/say.py 'bytes(range(256)) * 8' 10000 flood\n";
+    let run = operated(ini).with("app.sh", app).with("strange.sh", strange).with("say.py", SAY);
+    let mut run = run.start();
+    run.wait_for_file("address", "circus/notify");
+    operate(&run, "start strange");
+    // It answers while it is flooded.
+    assert_eq!(operate(&run, "status app"), "starting");
+    for who in ["other", "long", "flood"] {
+        run.wait_for_file("sent", who);
+    }
+    assert_eq!(operate(&run, "status app"), "starting");
+    run.write("go", "");
+    assert_eq!(operate(&run, "health --wait 20 app"), "app: healthy");
+    run.stop();
+}
+
+#[test]
+fn two_hundred_probes_leave_neither_descriptors_nor_processes() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let ini = "[watcher:w]\ncmd = sleep 901\ncheck = exec:sh @/check.sh\ncheck_interval = 0.1\n\
+               numprocesses = 10\n";
+    let mut run = World::pid_1(ini).with("check.sh", "echo asked >> @/asked\n").start();
+    let asked = |run: &crate::world::Running| run.file("asked").lines().count();
+    until("it was asked", || asked(&run) >= 5);
+    let quiet = |run: &crate::world::Running| run.process.children().len() == 10;
+    let before = until_some("no probe is out", || {
+        let before = run.process.descriptors().len();
+        quiet(&run).then_some(before)
+    });
+    until("it was asked 200 times", || asked(&run) >= 205);
+    until("nothing is left of the probes", || {
+        run.process.children().len() == 10 && run.process.descriptors().len() <= before
+    });
+    run.stop();
+}
+
+#[test]
+fn whoever_started_us_is_told_when_all_is_ready_and_not_before() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let above = "import os, socket\n\
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind('@/above')\n\
+        open('@/bound', 'w')\n\
+        while True: print(s.recv(4096), file=open('@/told', 'a'), flush=True)\n";
+    let ini = "[watcher:app]\ncmd = sh @/app.sh\nready = exec:test -e @/go\n";
+    let app = "echo \"socket: $NOTIFY_SOCKET.\" > @/inherited\nexec sleep 900\n";
+    let start = "python3 @/above.py & until [ -e @/bound ]; do sleep 0.02; done\n\
+                 export NOTIFY_SOCKET=@/above; exec \"$@\"";
+    let world = World::pid_1(ini).with("above.py", above).with("app.sh", app);
+    let mut run = world.through_bash(start).start();
+    run.wait_for_file("inherited", "socket: .");
+    run.wait_for_log("app started");
+    assert_eq!(run.file("told"), "");
+    run.write("go", "");
+    run.wait_for_file("told", "READY=1");
+    run.send("TERM");
+    assert_eq!(run.exit_code(), 0);
+}
+
+#[test]
+fn what_fails_its_check_or_is_not_ready_in_time_or_falls_silent_is_replaced_and_told() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let cases = [
+        ("check = exec:false\ncheck_interval = 0.1\ncheck_retries = 2", "failed its check 2 times"),
+        (
+            "check = http://127.0.0.1:9/\ncheck_interval = 0.1\ncheck_retries = 1",
+            "failed its check",
+        ),
+        ("ready = exec:false\nready_timeout = 0.5", "was not ready after"),
+        ("check = watchdog\ncheck_interval = 0.3", "has not sent WATCHDOG=1"),
+    ];
+    for (options, told) in cases {
+        let ini = format!("[watcher:w]\ncmd = sleep 901\n{options}\n");
+        let mut run = World::pid_1(&ini).start();
+        let first = run.wait_for_child("sleep 901");
+        run.wait_for_replacement("sleep 901", first);
+        run.wait_for_log(told);
+        run.stop();
+    }
+}
+
+#[test]
+fn a_failed_beginning_of_a_chain_ends_all_by_policy_and_nothing_else_starts() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    for policy in ["exit_when_done", "essential"] {
+        let (all, one) = match policy {
+            "essential" => ("", "essential = True\n"),
+            _ => ("[circus]\nexit_when_done = True\n", ""),
+        };
+        let ini = format!(
+            "{all}[watcher:migrate]\ncmd = sh -c 'exit 5'\noneshot = True\nrespawn = False\n{one}\
+             [watcher:db]\ncmd = touch @/db\ndepends_on = migrate\n\
+             [watcher:web]\ncmd = touch @/web\ndepends_on = db\n"
+        );
+        let mut run = World::pid_1(&ini).start();
+        assert_eq!(run.exit_code(), 5, "{policy}");
+        let started = ["db", "web"].map(|name| run.folder().join(name).exists());
+        assert_eq!(started, [false, false], "{policy}");
+    }
 }
