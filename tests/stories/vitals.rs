@@ -72,6 +72,14 @@ fn what_is_not_ready_in_time_has_failed_and_is_tried_again_with_delays_until_giv
 }
 
 #[test]
+fn without_a_limit_it_may_take_as_long_as_it_likes() {
+    let mut stage = watcher("ready = notify\nready_timeout = 0");
+    stage.all_start();
+    assert_eq!(stage.wakes_after_ms(), None);
+    assert!(!stage.looks("a").2);
+}
+
+#[test]
 fn a_delay_is_a_readiness_too() {
     let mut stage = watcher("ready = after:2");
     stage.all_start();
