@@ -214,6 +214,30 @@ fn more_time_is_given_to_who_asks_for_it() {
 }
 
 #[test]
+fn a_daemon_goes_on_in_place_of_the_process_that_made_it() {
+    let mut stage = watcher("ready = notify\ngraceful_timeout = 5");
+    stage.all_start();
+    stage.says(10, "MAINPID=77\nREADY=1");
+    assert_eq!(stage.succeeds(10, 77), NOTHING);
+    assert_eq!(stage.looks("a"), ("active", String::new(), true));
+    stage.client(Command::Stop(one("a")));
+    assert!(stage.answers().is_empty());
+    assert_eq!(stage.is_killed(77, Signal::TERM), NOTHING);
+    assert_eq!(stage.answers().len(), 1);
+    // One that ends while it is being stopped passes that on.
+    stage.client(Command::Start(one("a")));
+    stage.all_start();
+    stage.says(11, "MAINPID=78\nREADY=1");
+    let kill = Command::Kill { name: "a".into(), pid: None, signal: None, grace_ms: None };
+    assert_eq!(stage.client(kill), ["SIGTERM 11"]);
+    assert_eq!(stage.succeeds(11, 78), ["SIGTERM 78"]);
+    stage.answers();
+    assert_eq!(stage.after_ms(5000), ["SIGKILL 78"]);
+    assert_eq!(stage.is_killed(78, Signal::KILL), ["spawn a.1"]);
+    assert_eq!(stage.answers().len(), 1);
+}
+
+#[test]
 fn new_settings_count_for_processes_that_run() {
     let mut stage = watcher("ready = notify");
     stage.all_start();

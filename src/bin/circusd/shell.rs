@@ -20,7 +20,7 @@ use circus::config::settings::LogLevel;
 use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Errand, Event, Question, SlotId, Supervisor};
+use circus::supervisor::{Action, Event, SlotId, Supervisor};
 use circus::sys::cgroup::OomCounter;
 use circus::sys::notify::NotifySocket;
 use circus::sys::poll::{Interest, PollSet};
@@ -294,6 +294,9 @@ impl Shell {
             return;
         }
         let ending = self.refine(pid, ending);
+        if let Some(by) = self.supervisor.successor(pid).filter(|by| self.is_child(*by)) {
+            return self.deliver(Event::Succeeded { pid, by });
+        }
         // Looked at for every process of ours, so that a rise is told of the one that ended then.
         // A shell exits with 137 when what it ran was killed.
         if self.supervisor.is_leader(pid) && ending != Ending::Exited(0) {
@@ -445,13 +448,6 @@ impl Shell {
         let pid = launch.pid();
         self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         Ok(pid)
-    }
-
-    fn probe(&mut self, slot: SlotId, errand: Errand, question: Question) -> Result<(), String> {
-        let settings = self.supervisor.settings(slot.watcher).clone();
-        let Some(probe) = question.probe(&settings) else { return Ok(()) };
-        let plan = self.launcher.probe_plan(&settings, slot.wid(), probe)?;
-        self.errands.send(errand, plan).map_err(|error| format!("cannot be asked: {error}"))
     }
 
     /// Clients can connect from the beginning.
