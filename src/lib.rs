@@ -8,7 +8,7 @@
 //! | `curve` | keys for tcp endpoints, as they are in files |
 //! | `wire` | frames between circusd and its gateway, as bytes and back |
 //! | `sys` | the only unsafe code (but `bin/circusctl/zeromq.rs`): spawn, wait, signals, poll, sockets, /proc, cgroup |
-//! | `moment`, `notification`, `pattern`, `process`, `signal` | plain words that all rooms use |
+//! | `moment`, `notification`, `pattern`, `process`, `signal`, `sort` | plain words that all rooms use |
 //! | `bin/circusctl` | what speaks ZeroMQ: the client, and the gateway between clients and circusd |
 //! | `bin/circusd` | acts as PID 1: event loop, control plane, log, command line, `--check` |
 //!
@@ -49,6 +49,7 @@ pub mod notification;
 pub mod pattern;
 pub mod process;
 pub mod signal;
+pub mod sort;
 pub mod supervisor;
 pub mod sys;
 pub mod wire;

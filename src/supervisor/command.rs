@@ -181,7 +181,7 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        watchers.sort_by_key(|w| self.settings(*w).priority);
+        crate::sort::sort_by_key(&mut watchers, |w| self.settings(*w).priority);
         self.tickets.forget_starts(&watchers);
         for w in &watchers {
             self.leave_plan(*w, now, actions);
