@@ -41,7 +41,10 @@ impl Supervisor {
             Command::Start(selection) => self.start_command(asker, &selection, now, actions),
             Command::Stop(selection) => self.stop_command(asker, &selection, now, actions),
             Command::StopWithDependants(selection) => {
-                let watchers = self.with_dependants(&self.select(&selection)?);
+                let named = self.select(&selection)?;
+                let mut watchers = self.with_dependants(&named);
+                // Those that wait go on waiting.
+                watchers.retain(|w| self.watchers[*w].is_up() || named.contains(w));
                 self.stop_group(asker, watchers, BTreeSet::new(), now, actions);
                 Ok(())
             }

@@ -177,6 +177,19 @@ fn with_dependants_those_go_first() {
 }
 
 #[test]
+fn dependants_that_wait_go_on_waiting_when_what_they_wait_for_is_stopped() {
+    let mut stage = Stage::new(CHAIN);
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.client(Command::StopWithDependants(one("migrate"))), ["SIGTERM 10"]);
+    stage.is_killed(10, Signal::TERM);
+    assert_eq!(stage.looks("db").1, "waiting for migrate, which is stopped");
+    stage.client(Command::Start(one("migrate")));
+    stage.all_start();
+    assert_eq!(stage.exits(11, 0), ["spawn db.1"]);
+}
+
+#[test]
 fn a_restart_of_all_stops_and_starts_in_order() {
     let mut stage = chain();
     assert_eq!(stage.client(Command::Restart(Selection::All)), ["SIGTERM 12"]);
