@@ -423,7 +423,10 @@ impl Supervisor {
     ) -> Vec<Kind> {
         let watcher = &mut self.watchers[w];
         let old = std::mem::replace(&mut watcher.settings, settings.clone());
-        if !watcher.is_up() {
+        if watcher.planned.is_some() && old.depends_on != settings.depends_on {
+            self.plan_starts(vec![w], &[], now);
+        }
+        if !self.watchers[w].is_up() {
             return Vec::new();
         }
         if (old.max_age_ms, old.max_age_variance_ms)

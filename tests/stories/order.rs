@@ -2,8 +2,10 @@
 
 use crate::stage::Stage;
 use circus::commands::{Answer, Command, Matching, Selection};
+use circus::config::options::Change;
 use circus::process::Ending;
 use circus::signal::Signal;
+use circus::supervisor::Event;
 
 const NOTHING: [&str; 0] = [];
 
@@ -232,4 +234,23 @@ fn one_whose_dependency_is_removed_starts() {
     stage.begin();
     let rm = Command::Rm { name: "db".into(), nostop: false };
     assert_eq!(stage.client(rm), ["spawn web.1"]);
+}
+
+#[test]
+fn one_that_waits_starts_when_it_is_to_wait_no_longer() {
+    let ini = "[watcher:db]\ncmd = x\nautostart = False\n[watcher:web]\ncmd = x\ndepends_on = db\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    let mut settings = stage.settings(1);
+    assert_eq!(&*settings.name, "web");
+    settings.depends_on = Box::default();
+    let asker = stage.asker(true);
+    let words = stage.tell(Event::Change {
+        asker,
+        watcher: 1,
+        settings: settings.into(),
+        options: vec!["depends_on".into()],
+        change: Change::Adjust,
+    });
+    assert_eq!(words, ["spawn web.1"]);
 }
