@@ -25,6 +25,7 @@ mod probe;
 mod shell;
 mod sink;
 mod terminal;
+mod termination;
 
 use args::Wants;
 use boot::Boot;

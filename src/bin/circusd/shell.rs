@@ -16,6 +16,7 @@ use crate::launcher::{Launcher, may_notify};
 use crate::names::Lookup;
 use crate::pidfile::Pidfile;
 use crate::terminal::Terminal;
+use crate::termination::{Failures, PLACE};
 use circus::config::settings::LogLevel;
 use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Tag};
@@ -53,6 +54,7 @@ pub struct Shell {
     us: u32,
     launches: Vec<OnTheWay>,
     errands: Errands,
+    failures: Failures,
     /// Whom to tell when all is ready.
     above: Option<Box<[u8]>>,
     oom: Option<OomCounter>,
@@ -100,6 +102,7 @@ impl Shell {
             us: identity::pid().number() as u32,
             launches: Vec::new(),
             errands: Errands::default(),
+            failures: Failures::default(),
             above: None,
             oom: None,
             memory_short: false,
@@ -135,6 +138,7 @@ impl Shell {
             self.look_at_children();
             if let Some(code) = self.exit {
                 self.close_control();
+                self.failures.leave(PLACE.as_ref(), code);
                 self.terminal.close();
                 self.pidfile = None;
                 self.journal.close();
@@ -404,6 +408,7 @@ impl Shell {
                     environment: &self.launcher.environment,
                 };
                 self.journal.report(&report, &names);
+                self.failures.note(&report, &names);
                 if let Some(control) = &mut self.control {
                     control.report(&report, &names, clock::now());
                 }
