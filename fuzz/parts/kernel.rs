@@ -2,6 +2,7 @@
 //! sees that the core asks only for what may be done.
 
 use circus::moment::Moment;
+use circus::notification::Notification;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
 use circus::supervisor::{Action, Event, SlotId, Ticket};
@@ -105,6 +106,17 @@ impl Kernel {
                 assert!(self.owed.remove(&ticket), "{ticket:?} is answered once");
             }
             Action::Exit { code } => self.exit = Some(code),
+            Action::Probe { errand, .. } => {
+                self.events.push_back(Event::Returned { errand, outcome: Ok(()) });
+            }
+            Action::Abandon { errand } => {
+                let is_it = |event: &Event| {
+                    matches!(event, Event::Returned { errand: other, .. } if *other == errand)
+                };
+                let before = self.events.len();
+                self.events.retain(|event| !is_it(event));
+                assert_eq!(self.events.len() + 1, before, "{errand:?} is out");
+            }
             Action::Report(_) | Action::Publish { .. } => {}
         }
     }
@@ -146,6 +158,9 @@ impl Kernel {
             self.end(pid, Ending::NotExecuted(failure));
         } else if !hangs {
             self.events.push_back(Event::Executed { pid });
+            // Whoever is asked to say so says it at once.
+            let said = Notification::parse(b"READY=1");
+            self.events.push_back(Event::Notified { pid, said });
         }
     }
 

@@ -275,7 +275,9 @@ fn dependencies_probes_and_hooks_become_settings() {
          hooks.before_stop = /bin/x $(circus.wid)\nhooks.before_start = a.b, True\n\
          [watcher:db]\ncmd = x\n[watcher:migrate]\ncmd = x\noneshot = 1\n[watcher:cache]\ncmd = x\n[watcher:a:b]\ncmd = x\n";
     let config = load_text(text, &[("HOME", "/h")]).expect("loads");
-    assert!(config.unsupported.is_empty() && config.warnings.is_empty(), "{config:?}");
+    let later = ["watcher web: hook_timeout, hooks.before_start, hooks.before_stop"];
+    assert_eq!(config.unsupported, later);
+    assert!(config.warnings.is_empty(), "{config:?}");
     let web = config.watchers.iter().find(|watcher| &*watcher.name == "web").expect("there");
     let gates: Vec<_> = web.depends_on.iter().map(|one| (&*one.name, one.gate)).collect();
     assert_eq!(
@@ -320,7 +322,7 @@ fn what_would_never_start_is_refused_by_name() {
             "ready = tcp://$(circus.wid):1",
             "/etc/c.ini:3: ready: `$(circus.wid)` is known only when",
         ),
-        ("ready_timeout = 0", "/etc/c.ini:3: ready_timeout: `0` is too short"),
+        ("ready_timeout = 0.05", "/etc/c.ini:3: ready_timeout: `0.05` is too short"),
         ("check_interval = 0.01", "/etc/c.ini:3: check_interval: `0.01` is too short"),
         (
             "hooks.before_start = $(circus.nope)",
@@ -395,7 +397,7 @@ fn what_is_not_done_yet_is_listed_in_a_few_words() {
             "[circus]: httpd",
             "[plugin:p]",
             "[socket:web]",
-            "watcher web: stdout_stream, use_sockets",
+            "watcher web: hooks.before_start, stdout_stream, use_sockets",
         ]
     );
 }

@@ -45,7 +45,7 @@ use crate::process::{Pid, Tag};
 use agenda::Agenda;
 use kill::Kills;
 use order::StartPlan;
-use slot::{Slot, State};
+use slot::{Slot, State, Way};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use ticket::Tickets;
@@ -205,6 +205,7 @@ impl Supervisor {
             Event::Survey { adopted } => self.survey(&adopted, now, actions),
             Event::Signalled { signal } => self.signalled(signal, now, actions),
             Event::Notified { pid, said } => self.notified(pid, said, now, actions),
+            Event::Succeeded { pid, by } => self.succeeded(pid, by, now, actions),
             Event::Returned { errand, outcome } => self.returned(errand, outcome, now, actions),
             Event::Command { asker, command } => self.command(asker, command, now, actions),
             Event::Add { asker, settings, start } => {
@@ -258,6 +259,23 @@ impl Supervisor {
     /// The main command's process.
     pub fn is_main_pid(&self, pid: Pid) -> bool {
         self.pids.get(&pid).is_some_and(|slot| self.is_main(slot.watcher))
+    }
+
+    /// The process that has said it goes on when this one ends.
+    pub fn successor(&self, pid: Pid) -> Option<Pid> {
+        let id = *self.pids.get(&pid)?;
+        let by = self.slot(id).successor?;
+        let is_program = match &self.slot(id).state {
+            State::Running { way, .. } | State::Stopping { way, .. } => *way == Way::Executed,
+            _ => false,
+        };
+        (is_program && !self.pids.contains_key(&by)).then_some(by)
+    }
+
+    /// The process of ours that one with this tag descends from.
+    pub fn leader_of_tag(&self, tag: Tag) -> Option<Pid> {
+        let leaders = self.pids.values().filter_map(|id| self.slot(*id).state.leader());
+        leaders.filter(|leader| tag.descends_from(leader.tag)).map(|leader| leader.pid).next()
     }
 
     /// The settings of a watcher.

@@ -19,6 +19,7 @@ impl Report {
                 format!("{} started ({})", names.watcher(*watcher), list(pids))
             }
             Report::Ready { watcher } => format!("{} ready", names.watcher(*watcher)),
+            Report::Succeeded { slot, pid, by } => succeeded(*slot, *pid, *by, names),
             Report::Blocked { watcher, blocker } => {
                 format!(
                     "{} is {}",
@@ -155,6 +156,10 @@ impl Death {
 }
 
 const EAGAIN: i32 = 11;
+
+fn succeeded(slot: SlotId, pid: Pid, by: Pid, names: &dyn Names) -> String {
+    format!("{}: pid {by} goes on in place of pid {pid}", at(names, slot))
+}
 
 fn hanging(slot: SlotId, pid: Pid, names: &dyn Names) -> String {
     format!(

@@ -49,6 +49,8 @@ pub(super) struct Slot {
     pub(super) says: Option<Box<str>>,
     /// Its process reads its configuration again.
     pub(super) reloading: bool,
+    /// The process that goes on when this one ends (`MAINPID=`).
+    pub(super) successor: Option<Pid>,
     /// Failed attempts to execute in a row.
     attempts: u32,
     /// Failures to make a process at all, in a row.
@@ -204,6 +206,7 @@ impl Slot {
             fault: None,
             says: None,
             reloading: false,
+            successor: None,
             attempts: 0,
             fork_failures: 0,
             deaths: 0,
@@ -228,6 +231,7 @@ impl Slot {
         self.fault = None;
         self.says = None;
         self.reloading = false;
+        self.successor = None;
     }
 
     pub(super) fn note_executed(&mut self) {

@@ -26,7 +26,7 @@ fn the_reason_of_a_failure_is_left_where_kubernetes_reads_it() {
     assert_eq!(code, 7);
     assert!(text.starts_with("web (pid "), "{text}");
     assert!(text.contains("exited with code 7") && text.contains("given up"), "{text}");
-    assert!(text.ends_with("\ncircusd exits with code 7\n"), "{text}");
+    assert!(text.ends_with("\nexit code 7\n"), "{text}");
     let ini = "[circus]\nexit_when_done = True\n[watcher:one]\ncmd = sh -c 'exit 5'\noneshot = True\n\
                respawn = False\n[watcher:two]\ncmd = true\ndepends_on = one\n";
     let (code, text) = reason(DEV, ini);

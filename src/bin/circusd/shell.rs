@@ -16,12 +16,12 @@ use crate::launcher::{Launcher, may_notify};
 use crate::names::Lookup;
 use crate::pidfile::Pidfile;
 use crate::terminal::Terminal;
-use crate::termination::Termination;
+use crate::termination::{Failures, PLACE};
 use circus::config::settings::LogLevel;
 use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Errand, Event, Question, SlotId, Supervisor};
+use circus::supervisor::{Action, Event, SlotId, Supervisor};
 use circus::sys::cgroup::OomCounter;
 use circus::sys::notify::NotifySocket;
 use circus::sys::poll::{Interest, PollSet};
@@ -47,7 +47,6 @@ pub struct Shell {
     signals: SignalFd,
     launcher: Launcher,
     terminal: Terminal,
-    termination: Termination,
     pidfile: Option<Pidfile>,
     /// Where clients connect, once they can.
     control: Option<Control>,
@@ -55,6 +54,7 @@ pub struct Shell {
     us: u32,
     launches: Vec<OnTheWay>,
     errands: Errands,
+    failures: Failures,
     /// Whom to tell when all is ready.
     above: Option<Box<[u8]>>,
     oom: Option<OomCounter>,
@@ -97,12 +97,12 @@ impl Shell {
             signals,
             launcher,
             terminal,
-            termination: Termination::default(),
             pidfile,
             control: None,
             us: identity::pid().number() as u32,
             launches: Vec::new(),
             errands: Errands::default(),
+            failures: Failures::default(),
             above: None,
             oom: None,
             memory_short: false,
@@ -138,8 +138,8 @@ impl Shell {
             self.look_at_children();
             if let Some(code) = self.exit {
                 self.close_control();
+                self.failures.leave(PLACE.as_ref(), code);
                 self.terminal.close();
-                self.termination.write(code);
                 self.pidfile = None;
                 self.journal.close();
                 return code;
@@ -298,6 +298,9 @@ impl Shell {
             return;
         }
         let ending = self.refine(pid, ending);
+        if let Some(by) = self.supervisor.successor(pid).filter(|by| self.is_child(*by)) {
+            return self.deliver(Event::Succeeded { pid, by });
+        }
         // Looked at for every process of ours, so that a rise is told of the one that ended then.
         // A shell exits with 137 when what it ran was killed.
         if self.supervisor.is_leader(pid) && ending != Ending::Exited(0) {
@@ -405,7 +408,7 @@ impl Shell {
                     environment: &self.launcher.environment,
                 };
                 self.journal.report(&report, &names);
-                self.termination.note(&report, &names);
+                self.failures.note(&report, &names);
                 if let Some(control) = &mut self.control {
                     control.report(&report, &names, clock::now());
                 }
@@ -450,13 +453,6 @@ impl Shell {
         let pid = launch.pid();
         self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         Ok(pid)
-    }
-
-    fn probe(&mut self, slot: SlotId, errand: Errand, question: Question) -> Result<(), String> {
-        let settings = self.supervisor.settings(slot.watcher).clone();
-        let Some(probe) = question.probe(&settings) else { return Ok(()) };
-        let plan = self.launcher.probe_plan(&settings, slot.wid(), probe)?;
-        self.errands.send(errand, plan).map_err(|error| format!("cannot be asked: {error}"))
     }
 
     /// Clients can connect from the beginning.
