@@ -5,10 +5,11 @@ use super::SlotId;
 use super::depend::Blocker;
 use super::slot::Next;
 use super::vitals::Fault;
-use crate::config::settings::LogLevel;
+use crate::config::settings::{HookName, LogLevel};
 use crate::moment::Moment;
 use crate::process::{Ending, Failure, Pid};
 use crate::signal::Signal;
+use std::rc::Rc;
 
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,17 @@ pub enum Report {
         pid: Pid,
         /// What is wrong.
         fault: Fault,
+    },
+    /// A hook has failed, or has said no.
+    HookFailed {
+        /// Of which watcher.
+        watcher: u32,
+        /// Which hook.
+        hook: HookName,
+        /// What it said last.
+        reason: Rc<str>,
+        /// Something is not done for that.
+        follows: bool,
     },
     /// A process could not be made.
     ForkFailed {
@@ -249,6 +261,7 @@ impl Report {
             | Report::ForkFailed { .. }
             | Report::Faulty { .. }
             | Report::Blocked { .. }
+            | Report::HookFailed { .. }
             | Report::NeverStarted { .. }
             | Report::Outlasted { .. }
             | Report::Hanging { .. }
@@ -286,6 +299,7 @@ impl Report {
             Report::Ready { .. } => "ready",
             Report::Faulty { .. } => "faulty",
             Report::Blocked { .. } => "blocked",
+            Report::HookFailed { .. } => "hook_failed",
             Report::Respawned { .. } => "respawned",
             Report::Died { .. } => "died",
             Report::ForkFailed { .. } => "fork_failed",
@@ -318,6 +332,7 @@ impl Report {
             Report::Started { watcher, .. }
             | Report::Ready { watcher }
             | Report::Blocked { watcher, .. }
+            | Report::HookFailed { watcher, .. }
             | Report::NeverStarted { watcher }
             | Report::Stopped { watcher, .. }
             | Report::Completed { watcher }
@@ -360,6 +375,7 @@ impl Report {
             Report::Started { .. }
             | Report::Ready { .. }
             | Report::Blocked { .. }
+            | Report::HookFailed { .. }
             | Report::NeverStarted { .. }
             | Report::Stopped { .. }
             | Report::Completed { .. }

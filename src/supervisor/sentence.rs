@@ -5,6 +5,7 @@ use super::SlotId;
 use super::report::{Death, HurryCause, Names, Report, StopCause};
 use super::slot::Next;
 use super::vitals::Fault;
+use crate::config::settings::HookName;
 use crate::moment::Moment;
 use crate::process::{Ending, Pid};
 
@@ -25,6 +26,9 @@ impl Report {
                     names.watcher(*watcher),
                     blocker.text(names.watcher(blocker.on))
                 )
+            }
+            Report::HookFailed { watcher, hook, reason, follows } => {
+                hook_failed(names.watcher(*watcher), *hook, reason, *follows)
             }
             Report::Faulty { slot, pid, fault } => {
                 format!("{} (pid {pid}) {}; it is replaced", at(names, *slot), fault_text(fault))
@@ -152,6 +156,16 @@ impl Death {
             ),
         }
     }
+}
+
+fn hook_failed(name: &str, hook: HookName, reason: &str, follows: bool) -> String {
+    let then = match hook {
+        _ if !follows => "",
+        HookName::BeforeStart => "; it is not started",
+        HookName::BeforeSignal => "; the signal is not sent",
+        _ => "; it is stopped",
+    };
+    format!("{name}: hook {} failed: {reason}{then}", hook.name())
 }
 
 const EAGAIN: i32 = 11;

@@ -11,6 +11,7 @@
 //! Clearing lasts until nothing that the process left behind is alive. A slot never starts a
 //! process while one of its own, or a descendant of it, is known to live.
 
+use super::event::Errand;
 use super::vitals::{Fault, Vitals};
 use crate::config::settings::{Limit, Respawn, SuccessCode, WatcherSettings};
 use crate::moment::Moment;
@@ -49,6 +50,8 @@ pub(super) struct Slot {
     pub(super) says: Option<Box<str>>,
     /// Its process reads its configuration again.
     pub(super) reloading: bool,
+    /// Its hook has said yes to the next process.
+    pub(super) is_allowed: bool,
     /// Failed attempts to execute in a row.
     attempts: u32,
     /// Failures to make a process at all, in a row.
@@ -66,6 +69,10 @@ pub(super) enum State {
     /// Waits for a delay to pass.
     Due {
         at: Moment,
+    },
+    /// Waits for a hook: its own, or that of its watcher.
+    Held {
+        errand: Option<Errand>,
     },
     /// Waits for its turn among the processes that have not become their program yet.
     Queued,
@@ -116,6 +123,8 @@ pub(super) enum Way {
     Going { overdue_at: Moment },
     /// On it for so long that others need not wait for it any more.
     Hanging,
+    /// It has become its program, and a hook that is told so has not come back.
+    Greeted { errand: Errand },
     /// It has become its program.
     Executed,
 }
@@ -144,7 +153,7 @@ impl StopStage {
 impl State {
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self {
-            State::Vacant | State::Queued | State::Spawning { .. } => None,
+            State::Vacant | State::Held { .. } | State::Queued | State::Spawning { .. } => None,
             State::Due { at } => Some(*at),
             State::Running { way: Way::Going { overdue_at }, .. } => Some(*overdue_at),
             State::Running { replace_at, vitals, .. } => {
@@ -161,6 +170,7 @@ impl State {
             State::Running { leader, .. } | State::Stopping { leader, .. } => Some(leader),
             State::Vacant
             | State::Due { .. }
+            | State::Held { .. }
             | State::Queued
             | State::Spawning { .. }
             | State::Clearing { .. } => None,
@@ -204,6 +214,7 @@ impl Slot {
             fault: None,
             says: None,
             reloading: false,
+            is_allowed: false,
             attempts: 0,
             fork_failures: 0,
             deaths: 0,
@@ -218,6 +229,7 @@ impl Slot {
         self.deaths = 0;
         self.failures = 0;
         self.unready = false;
+        self.is_allowed = false;
         self.not_before = Moment::default();
     }
 
@@ -268,6 +280,7 @@ impl Slot {
             State::Running { leader, .. } => Some(leader.pid),
             State::Vacant
             | State::Due { .. }
+            | State::Held { .. }
             | State::Queued
             | State::Spawning { .. }
             | State::Stopping { .. }

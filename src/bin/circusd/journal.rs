@@ -278,6 +278,7 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         | Report::Ready { .. }
         | Report::Faulty { .. }
         | Report::Blocked { .. }
+        | Report::HookFailed { .. }
         | Report::Added { .. }
         | Report::Removed { .. }
         | Report::HupSent { .. }

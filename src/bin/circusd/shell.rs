@@ -5,6 +5,7 @@
 //! that was decided before is done, so a signal never reaches a number that is another process's
 //! by now.
 
+mod calls;
 mod notices;
 mod requests;
 
@@ -20,7 +21,7 @@ use circus::config::settings::LogLevel;
 use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Errand, Event, Question, SlotId, Supervisor};
+use circus::supervisor::{Action, Event, HookAnswer, SlotId, Supervisor};
 use circus::sys::cgroup::OomCounter;
 use circus::sys::notify::NotifySocket;
 use circus::sys::poll::{Interest, PollSet};
@@ -394,6 +395,12 @@ impl Shell {
                     self.events.push_back(Event::Returned { errand, outcome });
                 }
             }
+            Action::Hook { watcher, slot, errand, name, facts } => {
+                if let Err(reason) = self.hook(watcher, slot, errand, name, facts) {
+                    let answer = HookAnswer::Failed(reason.into());
+                    self.events.push_back(Event::HookReturned { errand, answer });
+                }
+            }
             Action::Abandon { errand } => self.errands.abandon(errand),
             Action::Report(report) => {
                 let names = Lookup {
@@ -445,13 +452,6 @@ impl Shell {
         let pid = launch.pid();
         self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         Ok(pid)
-    }
-
-    fn probe(&mut self, slot: SlotId, errand: Errand, question: Question) -> Result<(), String> {
-        let settings = self.supervisor.settings(slot.watcher).clone();
-        let Some(probe) = question.probe(&settings) else { return Ok(()) };
-        let plan = self.launcher.probe_plan(&settings, slot.wid(), probe)?;
-        self.errands.send(errand, plan).map_err(|error| format!("cannot be asked: {error}"))
     }
 
     /// Clients can connect from the beginning.
