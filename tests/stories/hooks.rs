@@ -137,7 +137,7 @@ fn each_process_waits_for_its_own_before_spawn() {
     assert_eq!(stage.hook_agrees(), ["spawn a.1"]);
     assert_eq!(stage.hook_agrees(), ["spawn a.2"]);
     stage.all_start();
-    assert_eq!(stage.is_killed(10, Signal::KILL), ["before_spawn of a.1?"]);
+    assert_eq!(stage.is_killed(11, Signal::KILL), ["before_spawn of a.1?"]);
     assert_eq!(stage.hook_refuses(), ["SIGTERM 12"], "the whole watcher stops");
 }
 
