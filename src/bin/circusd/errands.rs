@@ -130,7 +130,8 @@ impl Errands {
         out.read();
         // What it has left behind would be nobody's.
         signals::send_to_group(pid, Signal::KILL);
-        let outcome = match (out.launch.outcome(), ending) {
+        let launched = out.launch.outcome();
+        let outcome = match (&launched, ending) {
             (Outcome::Failed(failure), _) => {
                 Err(format!("cannot be executed: {}", error_text(failure.errno)))
             }
@@ -141,15 +142,15 @@ impl Errands {
         };
         let outcome = outcome.map_err(|ending| Rc::from(reason(&out.printed, ending)));
         let errand = out.errand;
-        Some(match out.asked {
-            Asked::Probe => Event::Returned { errand, outcome },
-            Asked::Hook { is_function } => {
-                let answer = match out.launch.outcome() {
-                    Outcome::Failed(_) => {
-                        HookAnswer::Failed(outcome.err().unwrap_or_else(|| Rc::from("")))
-                    }
-                    _ => hook::answer(is_function, ending, outcome),
-                };
+        Some(match (out.asked, launched, outcome) {
+            (Asked::Probe, _, outcome) => Event::Returned { errand, outcome },
+            (Asked::Hook { is_function }, Outcome::Failed(_), Err(reason)) => {
+                let program = if is_function { "python3 " } else { "" };
+                let answer = HookAnswer::Failed(format!("{program}{reason}").into());
+                Event::HookReturned { errand, answer }
+            }
+            (Asked::Hook { is_function }, _, outcome) => {
+                let answer = hook::answer(is_function, ending, outcome);
                 Event::HookReturned { errand, answer }
             }
         })
