@@ -63,6 +63,8 @@ struct Call {
     is_function: bool,
     /// For `before_signal`: what follows.
     sending: Option<Sending>,
+    /// For `before_reap`: what `after_reap` is told.
+    reaped: Option<HookFacts>,
 }
 
 /// A signal to a process, and what belongs to it.
@@ -90,6 +92,13 @@ impl Hooks {
         let call = self.out.remove(&errand)?;
         self.deadlines.remove(&(call.by, errand));
         Some(call)
+    }
+
+    /// The second of the two is called when the first has come back.
+    pub(super) fn call_after_reap(&mut self, first: Errand, facts: HookFacts) {
+        if let Some(call) = self.out.get_mut(&first) {
+            call.reaped = Some(facts);
+        }
     }
 
     /// The number may be another process's from now on.
@@ -133,6 +142,7 @@ impl Supervisor {
             is_ignored: hook.ignore_failure,
             is_function: matches!(hook.run, HookCommand::Python(_)),
             sending: None,
+            reaped: None,
         };
         self.last_errand += 1;
         let errand = Errand(self.last_errand);
@@ -280,6 +290,11 @@ impl Supervisor {
                     self.answered_after_spawn(id, errand, now, actions);
                 }
             }
+            (HookName::BeforeReap, slot) => {
+                if let Some(facts) = call.reaped {
+                    self.call(w, HookName::AfterReap, slot, facts, now, actions);
+                }
+            }
             (HookName::BeforeSignal, _) => {
                 if let Some(sending) = call.sending {
                     self.send_now(sending, allowed, now, actions);
@@ -293,7 +308,6 @@ impl Supervisor {
                 | HookName::BeforeSpawn
                 | HookName::AfterSpawn
                 | HookName::AfterSignal
-                | HookName::BeforeReap
                 | HookName::AfterReap
                 | HookName::ExtendedStats,
                 _,

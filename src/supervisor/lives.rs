@@ -346,11 +346,16 @@ impl Supervisor {
     ) {
         let exit_code = published_code(ending);
         let facts = HookFacts { pid: Some(pid), ..HookFacts::default() };
-        self.call(id.watcher, HookName::BeforeReap, Some(id), facts, now, actions);
+        let first = self.call(id.watcher, HookName::BeforeReap, Some(id), facts, now, actions);
         let reap = Publication::Reap { pid, exit_code };
         actions.push(Action::publish(id.watcher, reap, now));
         let facts = HookFacts { exit_code: Some(exit_code), ..facts };
-        self.call(id.watcher, HookName::AfterReap, Some(id), facts, now, actions);
+        match first {
+            Some(errand) => self.hooks.call_after_reap(errand, facts),
+            None => {
+                self.call(id.watcher, HookName::AfterReap, Some(id), facts, now, actions);
+            }
+        }
     }
 
     /// A process ended that nobody had asked to. Returns what its descendants may expect.

@@ -21,11 +21,8 @@ impl Report {
             }
             Report::Ready { watcher } => format!("{} ready", names.watcher(*watcher)),
             Report::Blocked { watcher, blocker } => {
-                format!(
-                    "{} is {}",
-                    names.watcher(*watcher),
-                    blocker.text(names.watcher(blocker.on))
-                )
+                let what = blocker.text(names.watcher(blocker.on));
+                format!("{} is {what}", names.watcher(*watcher))
             }
             Report::HookFailed { watcher, hook, reason, follows } => {
                 hook_failed(names.watcher(*watcher), *hook, reason, *follows)
