@@ -183,8 +183,13 @@ fn a_configured_endpoint_that_cannot_be_had_is_2_and_nothing_starts() {
     if !docker::is_here() {
         return;
     }
-    let keys = "curve_secret_key = /etc/passwd\ncurve_authorized_keys = /etc/passwd\n";
-    let no_keys = "curve_secret_key = /etc/passwd\ncurve_authorized_keys = /no/keys\n";
+    // Forty letters are a key, as far as anybody can see.
+    let file = image::workshop().join("any.key");
+    std::fs::write(&file, "0123456789abcdefghijklmnopqrstuvwxyzABCD\n")
+        .expect("target/ is writable");
+    let volume = format!("{}:/any.key:ro", file.display());
+    let keys = "curve_secret_key = /any.key\ncurve_authorized_keys = /any.key\n";
+    let no_keys = "curve_secret_key = /any.key\ncurve_authorized_keys = /no/keys\n";
     let cases = [
         ("ipc:///no/such/c.sock", "", "cannot bind the endpoint ipc:///no/such/c.sock"),
         ("ipc:///etc/passwd", "", "cannot bind the endpoint ipc:///etc/passwd"),
@@ -198,7 +203,7 @@ fn a_configured_endpoint_that_cannot_be_had_is_2_and_nothing_starts() {
             "[circus]\nendpoint = {endpoint}\npubsub_endpoint = ipc:///tmp/p.sock\n{more}\
              [watcher:web]\ncmd = sh -c 'echo it was started'\n"
         );
-        let container = Container::with_config(&[], &ini);
+        let container = Container::with_config(&["-v", &volume], &ini);
         assert_eq!(container.exit_code(), 2, "{endpoint}");
         assert!(container.logs().contains(message), "{endpoint}: {}", container.logs());
         assert_eq!(container.count("it was started"), 0);

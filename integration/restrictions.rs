@@ -105,3 +105,23 @@ fn a_paused_container_goes_on_where_it_was() {
     }
     assert_eq!(container.wait_for_pids("sleep 1001", 1), before);
 }
+
+#[test]
+fn the_platform_finds_the_reason_in_the_file_that_it_has_mounted() {
+    if !docker::is_here() {
+        return;
+    }
+    let file = image::workshop().join("termination-log");
+    std::fs::write(&file, "").expect("target/ is writable");
+    let volume = format!("{}:/dev/termination-log", file.display());
+    let ini = "[watcher:web]\ncmd = sleep 1002\ndepends_on = migrate\n\
+               [watcher:migrate]\ncmd = sh -c 'exit 9'\noneshot = True\nessential = True\n";
+    let container = Container::with_config(&["-v", &volume], ini);
+    assert_eq!(container.exit_code(), 9);
+    let message = std::fs::read_to_string(&file).expect("the file is there");
+    assert!(
+        message.contains("migrate (pid ") && message.contains("exited with code 9"),
+        "{message}"
+    );
+    assert!(message.ends_with("\nexit code 9\n"), "{message}");
+}

@@ -8,7 +8,7 @@
 //! | `curve` | keys for tcp endpoints, as they are in files |
 //! | `wire` | frames between circusd and its gateway, as bytes and back |
 //! | `sys` | the only unsafe code (but `bin/circusctl/zeromq.rs`): spawn, wait, signals, poll, sockets, /proc, cgroup |
-//! | `moment`, `notification`, `pattern`, `process`, `signal` | plain words that all rooms use |
+//! | `moment`, `notification`, `pattern`, `process`, `signal`, `sort` | plain words that all rooms use |
 //! | `bin/circusctl` | what speaks ZeroMQ: the client, and the gateway between clients and circusd |
 //! | `bin/circusd` | acts as PID 1: event loop, control plane, log, command line, `--check` |
 //!
@@ -23,6 +23,14 @@
 //! says what it means for which watchers, `operation.rs` carries it out, one after the other for each
 //! watcher → `Action::Answer`, and the same way back.
 //!
+//! How a process becomes ready: `supervisor/vitals.rs` knows what one is waited for, `readiness.rs`
+//! asks for a probe → `bin/circusd/errands.rs` sends one (`probe.rs`, or a command) and brings back
+//! what it said; or the process says so itself → `shell/notices.rs`. Then `depend.rs` opens gates.
+//!
+//! How a hook is called: whoever comes to a point that has one asks `supervisor/hooks.rs`, which notes
+//! what waits for it → `Action::Hook` → `bin/circusd/shell/calls.rs`, `hook.rs` and `errands.rs` run it
+//! → `Event::HookReturned`, and what has waited goes on, or does not.
+//!
 //! To add an option: a row in `config/options`, a field in `config/settings.rs`, and whoever acts on
 //! it. To tell people something new: a variant in `supervisor/report.rs`. To add a command: a variant
 //! in `commands/command.rs`, and the compiler shows the rest.
@@ -34,7 +42,7 @@
 //!
 //! **Deliberately absent.** Signal handlers: all signals are blocked and read (`sys/signals.rs`). An
 //! ini crate: Circus's line rules and positions are the whole parser (`config/ini.rs`). Anything
-//! that ticks. ZeroMQ in PID 1. Sockets, log capture and readiness are not here yet; a configuration that
+//! that ticks. ZeroMQ in PID 1. Sockets and log capture are not here yet; a configuration that
 //! asks for them is checked, and told so at start.
 
 pub mod commands;
@@ -45,6 +53,7 @@ pub mod notification;
 pub mod pattern;
 pub mod process;
 pub mod signal;
+pub mod sort;
 pub mod supervisor;
 pub mod sys;
 pub mod wire;

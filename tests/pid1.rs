@@ -62,6 +62,9 @@ mod regressions;
 #[path = "pid1/control.rs"]
 mod control;
 
+#[path = "pid1/daemons.rs"]
+mod daemons;
+
 #[path = "pid1/dependants.rs"]
 mod dependants;
 

@@ -115,10 +115,19 @@ fn pid_1_reads_nothing_that_a_hanging_process_can_hold_up() {
 /// Which rooms the files of a room may name.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/commands", &["commands", "pattern", "process", "signal"]),
-    ("src/config", &["config", "pattern", "signal"]),
+    ("src/config", &["config", "pattern", "signal", "sort"]),
     (
         "src/supervisor",
-        &["commands", "config", "moment", "notification", "process", "signal", "supervisor"],
+        &[
+            "commands",
+            "config",
+            "moment",
+            "notification",
+            "process",
+            "signal",
+            "sort",
+            "supervisor",
+        ],
     ),
     ("src/wire", &["wire"]),
     // Plain settings are plain words too.

@@ -260,7 +260,7 @@ impl Changing {
             }
             set.insert(name, kept.map_or(value.as_bytes().into(), |(_, value)| value.clone()));
         }
-        masked.sort();
+        crate::sort::sort(&mut masked);
         self.environment = Some(EnvironmentSettings {
             set: set.into_iter().collect(),
             masked: masked.into(),
@@ -326,9 +326,9 @@ impl Changing {
         if texts.map(|(name, text)| name.len() + text.len()).sum::<usize>() > TEXT_BYTES_MAX {
             return Err(failed("the options of a watcher together are longer than 1 MiB"));
         }
-        self.hooks.sort_by_key(|hook| hook.name);
+        crate::sort::sort_by_key(&mut self.hooks, |hook| hook.name);
         settings.hooks = self.hooks.into();
-        self.rlimits.sort_by_key(|limit| limit.resource);
+        crate::sort::sort_by_key(&mut self.rlimits, |limit| limit.resource);
         settings.rlimits = self.rlimits.into();
         settings.kept = self.kept.into();
         settings.free = self.free.into();

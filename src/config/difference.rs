@@ -93,7 +93,7 @@ fn differing<V: PartialEq>(
     let gone = old.keys().filter(|name| !new.contains_key(*name));
     let changed = new.iter().filter(|(name, value)| old.get(*name) != Some(value));
     let mut names: Vec<Box<str>> = gone.chain(changed.map(|(name, _)| name)).cloned().collect();
-    names.sort();
+    crate::sort::sort(&mut names);
     names
 }
 

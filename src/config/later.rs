@@ -31,7 +31,7 @@ impl Later {
 
     /// Options of a watcher.
     pub fn watcher(&mut self, name: &str, mut options: Vec<String>) {
-        options.sort();
+        crate::sort::sort(&mut options);
         options.dedup();
         if !options.is_empty() {
             self.watchers.entry(options).or_default().push(name.to_owned());
@@ -42,17 +42,17 @@ impl Later {
     pub fn into_words(mut self) -> Vec<String> {
         let mut words = Vec::new();
         if !self.circus.is_empty() {
-            self.circus.sort();
+            crate::sort::sort(&mut self.circus);
             words.push(format!("[circus]: {}", self.circus.join(", ")));
         }
-        self.sections.sort();
+        crate::sort::sort(&mut self.sections);
         let more = self.sections.len().saturating_sub(SECTIONS_SHOWN);
         words.extend(self.sections.into_iter().take(SECTIONS_SHOWN));
         if more > 0 {
             words.push(format!("{more} more sections"));
         }
         for (options, mut names) in self.watchers {
-            names.sort();
+            crate::sort::sort(&mut names);
             let who = match &names[..] {
                 [name] => format!("watcher {name}"),
                 names if names.len() <= NAMES_SHOWN => format!("watchers {}", names.join(", ")),

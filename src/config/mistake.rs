@@ -109,7 +109,7 @@ impl Mistakes {
 
     /// All of them by file and line, each once.
     pub fn into_sorted(mut self) -> Vec<Mistake> {
-        self.found.sort();
+        crate::sort::sort(&mut self.found);
         self.found.dedup();
         if self.left_out {
             let last = self.found.last().map(|mistake| mistake.file.clone()).unwrap_or_default();

@@ -103,7 +103,7 @@ impl<'a> Reading<'a> {
                 }
             }
         }
-        watchers.sort_by(|a, b| a.settings.name.cmp(&b.settings.name));
+        crate::sort::sort_by(&mut watchers, |a, b| a.settings.name.cmp(&b.settings.name));
         self.check_names(&watchers);
         self.resolve_dependencies(&mut watchers, &left_out);
         self.check_stdin_sockets(&watchers, sockets);

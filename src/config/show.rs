@@ -27,7 +27,7 @@ pub fn shown_options(settings: &WatcherSettings, directory: &str) -> Shown {
     for (name, text) in &settings.free {
         shown.push((name.clone(), unless_masked(&settings.masked, name, (&**text).into())));
     }
-    shown.sort_by(|(one, _), (other, _)| one.cmp(other));
+    crate::sort::sort_by(&mut shown, |(one, _), (other, _)| one.cmp(other));
     for row in WATCHER.iter().filter(|row| !CIRCUS_KEYS.contains(&row.name)) {
         if row.support == Support::Meaningless {
             continue;

@@ -320,7 +320,7 @@ fn what_would_never_start_is_refused_by_name() {
             "ready = tcp://$(circus.wid):1",
             "/etc/c.ini:3: ready: `$(circus.wid)` is known only when",
         ),
-        ("ready_timeout = 0", "/etc/c.ini:3: ready_timeout: `0` is too short"),
+        ("ready_timeout = 0.05", "/etc/c.ini:3: ready_timeout: `0.05` is too short"),
         ("check_interval = 0.01", "/etc/c.ini:3: check_interval: `0.01` is too short"),
         (
             "hooks.before_start = $(circus.nope)",

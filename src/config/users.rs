@@ -43,7 +43,7 @@ impl<'a> Users<'a> {
             identity.gid = identity.gid.or(user.map(|user| user.gid));
             let mut groups: Vec<u32> = identity.gid.into_iter().collect();
             groups.extend(name.and_then(|name| accounts.members.get(name)).into_iter().flatten());
-            groups.sort_unstable();
+            crate::sort::sort(&mut groups);
             groups.dedup();
             identity.groups = Some(groups.into());
         }

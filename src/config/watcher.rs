@@ -317,9 +317,9 @@ impl<'a> Reader<'a> {
         }
         let mut settings = self.draft.into_settings();
         settings.identity = identity;
-        self.hooks.sort_by_key(|hook| hook.name);
+        crate::sort::sort_by_key(&mut self.hooks, |hook| hook.name);
         settings.hooks = self.hooks.into();
-        self.rlimits.sort_by_key(|limit| limit.resource);
+        crate::sort::sort_by_key(&mut self.rlimits, |limit| limit.resource);
         settings.rlimits = self.rlimits.into();
         settings.free = self.free.into();
         settings.kept = self.kept.into();

@@ -41,7 +41,10 @@ impl Supervisor {
             Command::Start(selection) => self.start_command(asker, &selection, now, actions),
             Command::Stop(selection) => self.stop_command(asker, &selection, now, actions),
             Command::StopWithDependants(selection) => {
-                let watchers = self.with_dependants(&self.select(&selection)?);
+                let named = self.select(&selection)?;
+                let mut watchers = self.with_dependants(&named);
+                // Those that wait go on waiting.
+                watchers.retain(|w| self.watchers[*w].is_up() || named.contains(w));
                 self.stop_group(asker, watchers, BTreeSet::new(), now, actions);
                 Ok(())
             }
@@ -181,7 +184,7 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        watchers.sort_by_key(|w| self.settings(*w).priority);
+        crate::sort::sort_by_key(&mut watchers, |w| self.settings(*w).priority);
         self.tickets.forget_starts(&watchers);
         for w in &watchers {
             self.leave_plan(*w, now, actions);
@@ -420,7 +423,10 @@ impl Supervisor {
     ) -> Vec<Kind> {
         let watcher = &mut self.watchers[w];
         let old = std::mem::replace(&mut watcher.settings, settings.clone());
-        if !watcher.is_up() {
+        if watcher.planned.is_some() && old.depends_on != settings.depends_on {
+            self.plan_starts(vec![w], &[], now);
+        }
+        if !self.watchers[w].is_up() {
             return Vec::new();
         }
         if (old.max_age_ms, old.max_age_variance_ms)

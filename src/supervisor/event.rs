@@ -108,6 +108,13 @@ pub enum Event {
         /// What.
         said: Notification,
     },
+    /// A process of ours has ended, and its successor goes on as a child of ours.
+    Succeeded {
+        /// Which one. The number may be another process's from now on.
+        pid: Pid,
+        /// What `successor` has said.
+        by: Pid,
+    },
     /// What an errand has come to. Never told of one that was abandoned before.
     Returned {
         /// Which.

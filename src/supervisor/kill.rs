@@ -19,6 +19,15 @@ pub(super) struct Kills {
 }
 
 impl Kills {
+    /// Another process is waited for in place of this one.
+    pub(super) fn replace(&mut self, pid: Pid, by: Pid) {
+        for left in self.left.values_mut() {
+            if left.remove(&pid) {
+                left.insert(by);
+            }
+        }
+    }
+
     #[cfg(debug_assertions)]
     pub(super) fn is_empty(&self) -> bool {
         self.left.is_empty()

@@ -49,7 +49,7 @@ use agenda::Agenda;
 use hooks::Hooks;
 use kill::Kills;
 use order::StartPlan;
-use slot::{Slot, State};
+use slot::{Slot, State, Way};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use ticket::Tickets;
@@ -211,6 +211,7 @@ impl Supervisor {
             Event::Survey { adopted } => self.survey(&adopted, now, actions),
             Event::Signalled { signal } => self.signalled(signal, now, actions),
             Event::Notified { pid, said } => self.notified(pid, said, now, actions),
+            Event::Succeeded { pid, by } => self.succeeded(pid, by, now, actions),
             Event::Returned { errand, outcome } => self.returned(errand, outcome, now, actions),
             Event::HookReturned { errand, answer } => {
                 self.hook_returned(errand, answer, now, actions);
@@ -268,6 +269,23 @@ impl Supervisor {
     /// The main command's process.
     pub fn is_main_pid(&self, pid: Pid) -> bool {
         self.pids.get(&pid).is_some_and(|slot| self.is_main(slot.watcher))
+    }
+
+    /// The process that has said it goes on when this one ends.
+    pub fn successor(&self, pid: Pid) -> Option<Pid> {
+        let id = *self.pids.get(&pid)?;
+        let by = self.slot(id).successor?;
+        let is_program = match &self.slot(id).state {
+            State::Running { way, .. } | State::Stopping { way, .. } => *way == Way::Executed,
+            _ => false,
+        };
+        (is_program && !self.pids.contains_key(&by)).then_some(by)
+    }
+
+    /// The process of ours that one with this tag descends from.
+    pub fn leader_of_tag(&self, tag: Tag) -> Option<Pid> {
+        let leaders = self.pids.values().filter_map(|id| self.slot(*id).state.leader());
+        leaders.filter(|leader| tag.descends_from(leader.tag)).map(|leader| leader.pid).next()
     }
 
     /// The settings of a watcher.

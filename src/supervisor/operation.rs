@@ -426,7 +426,7 @@ impl Watcher {
     /// Its processes that are not on their way out, sorted.
     pub(super) fn pids(&self) -> Vec<Pid> {
         let mut pids: Vec<Pid> = self.slots.iter().filter_map(Slot::running).collect();
-        pids.sort_unstable();
+        crate::sort::sort(&mut pids);
         pids
     }
 
@@ -443,7 +443,7 @@ impl Watcher {
     pub(super) fn oldest_first(&self) -> Vec<u32> {
         let mut all: Vec<u32> =
             (0..self.slots.len() as u32).filter(|i| self.slots[*i as usize].wanted).collect();
-        all.sort_by_key(|index| self.slots[*index as usize].last_start);
+        crate::sort::sort_by_key(&mut all, |index| self.slots[*index as usize].last_start);
         all
     }
 

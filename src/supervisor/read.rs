@@ -35,7 +35,7 @@ impl Supervisor {
             Command::List { name: None } => {
                 let mut all: Vec<String> =
                     self.here().map(|(_, watcher)| watcher.settings.name.to_lowercase()).collect();
-                all.sort();
+                crate::sort::sort(&mut all);
                 Ok(Answer::Watchers(all))
             }
             Command::List { name: Some(name) } => self.find(name).map(|w| {
@@ -113,7 +113,7 @@ impl Supervisor {
                 Some(Running { pid: leader.pid, wid: id.wid(), started: leader.started })
             })
             .collect();
-        all.sort_by_key(|process| (process.started, process.wid));
+        crate::sort::sort_by_key(&mut all, |process| (process.started, process.wid));
         all
     }
 }

@@ -5,10 +5,12 @@ use super::event::Errand;
 use super::slot::{State, StopStage, Way};
 use super::vitals::{Fault, Turn, Vitals};
 use super::{Action, Report, SlotId, Supervisor};
+use crate::commands::Publication;
 use crate::config::settings::Readiness;
 use crate::moment::Moment;
 use crate::notification::{Notification, Watchdog};
 use crate::process::Pid;
+use crate::signal::Signal;
 use std::rc::Rc;
 
 impl Supervisor {
@@ -141,6 +143,9 @@ impl Supervisor {
         if let Some(text) = said.status {
             slot.says = Some(text).filter(|text| !text.is_empty());
         }
+        if let Some(main) = said.main_pid {
+            slot.successor = Some(main).filter(|main| *main != pid);
+        }
         slot.reloading = said.reloading || slot.reloading && !said.ready;
         if let Some(ms) = said.extend_ms {
             self.extend(id, ms, now);
@@ -161,6 +166,33 @@ impl Supervisor {
             Some(Watchdog::Trigger) => self.fault(id, Fault::Asked, now, actions),
             None => {}
         }
+    }
+
+    /// The process that counts is another one from now on: a program that has made itself a daemon.
+    pub(super) fn succeeded(&mut self, pid: Pid, by: Pid, now: Moment, actions: &mut Vec<Action>) {
+        let Some(id) = self.pids.remove(&pid) else { return };
+        self.pids.insert(by, id);
+        self.slot_mut(id).successor = None;
+        self.hooks.forget_process(pid);
+        self.kills.replace(pid, by);
+        let told = self.alter(id, |state| match state {
+            State::Running { leader, .. } => {
+                leader.pid = by;
+                None
+            }
+            State::Stopping { leader, signal, stage, .. } => {
+                leader.pid = by;
+                let is_killed = !matches!(stage, StopStage::Asked { .. });
+                Some(if is_killed { Signal::KILL } else { *signal })
+            }
+            _ => None,
+        });
+        actions.push(Action::Report(Report::Succeeded { slot: id, pid, by }));
+        actions.push(Action::publish(id.watcher, Publication::Spawn { pid: by }, now));
+        if let Some(signal) = told {
+            actions.push(Action::Signal { pid: by, signal });
+        }
+        self.touch(id.watcher);
     }
 
     /// It needs more time, to become ready or to end. The stop of everything keeps its own limit.

@@ -37,7 +37,7 @@ impl Supervisor {
             .filter(|(w, _)| !self.is_main(*w))
             .map(|(w, watcher)| (-i64::from(watcher.settings.priority), w))
             .collect();
-        all.sort_unstable();
+        crate::sort::sort(&mut all);
         all.into_iter().map(|(_, w)| w).collect()
     }
 

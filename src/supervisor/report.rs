@@ -52,6 +52,15 @@ pub enum Report {
         /// Which watcher.
         watcher: u32,
     },
+    /// A process goes on in place of one that has ended.
+    Succeeded {
+        /// Where.
+        slot: SlotId,
+        /// The one that has ended.
+        pid: Pid,
+        /// The one that goes on.
+        by: Pid,
+    },
     /// A watcher waits for another one that is not on its way.
     Blocked {
         /// Which watcher.
@@ -275,6 +284,7 @@ impl Report {
             }
             Report::Started { .. }
             | Report::Ready { .. }
+            | Report::Succeeded { .. }
             | Report::Respawned { .. }
             | Report::TooOld { .. }
             | Report::LeftBehind { .. }
@@ -298,6 +308,7 @@ impl Report {
             Report::Started { .. } => "started",
             Report::Ready { .. } => "ready",
             Report::Faulty { .. } => "faulty",
+            Report::Succeeded { .. } => "succeeded",
             Report::Blocked { .. } => "blocked",
             Report::HookFailed { .. } => "hook_failed",
             Report::Respawned { .. } => "respawned",
@@ -346,6 +357,7 @@ impl Report {
             Report::Respawned { slot, .. }
             | Report::Died { slot, .. }
             | Report::Faulty { slot, .. }
+            | Report::Succeeded { slot, .. }
             | Report::ForkFailed { slot, .. }
             | Report::TooOld { slot, .. }
             | Report::Outlasted { slot, .. }
@@ -366,6 +378,7 @@ impl Report {
             Report::Respawned { slot, pid }
             | Report::Died { slot, pid, .. }
             | Report::Faulty { slot, pid, .. }
+            | Report::Succeeded { slot, by: pid, .. }
             | Report::TooOld { slot, pid }
             | Report::Hanging { slot, pid }
             | Report::Outlasted { slot, pid, .. } => Some((slot.wid(), Some(*pid))),

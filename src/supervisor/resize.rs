@@ -23,7 +23,9 @@ impl Supervisor {
         let surplus = wanted.saturating_sub(new) as usize;
         let mut slots = watcher.oldest_first();
         // One that is not there at the moment is missed least.
-        slots.sort_by_key(|index| watcher.slots[*index as usize].state.leader().is_some());
+        crate::sort::sort_by_key(&mut slots, |index| {
+            watcher.slots[*index as usize].state.leader().is_some()
+        });
         slots.truncate(surplus);
         self.retire(w, &slots, now, actions);
         Stage::Leaving { slots }

@@ -20,6 +20,7 @@ impl Report {
                 format!("{} started ({})", names.watcher(*watcher), list(pids))
             }
             Report::Ready { watcher } => format!("{} ready", names.watcher(*watcher)),
+            Report::Succeeded { slot, pid, by } => succeeded(*slot, *pid, *by, names),
             Report::Blocked { watcher, blocker } => {
                 let what = blocker.text(names.watcher(blocker.on));
                 format!("{} is {what}", names.watcher(*watcher))
@@ -166,6 +167,10 @@ fn hook_failed(name: &str, hook: HookName, reason: &str, follows: bool) -> Strin
 }
 
 const EAGAIN: i32 = 11;
+
+fn succeeded(slot: SlotId, pid: Pid, by: Pid, names: &dyn Names) -> String {
+    format!("{}: pid {by} goes on in place of pid {pid}", at(names, slot))
+}
 
 fn hanging(slot: SlotId, pid: Pid, names: &dyn Names) -> String {
     format!(

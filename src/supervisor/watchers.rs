@@ -6,7 +6,8 @@ use std::ops::{Index, IndexMut};
 
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
-    by_number: BTreeMap<u32, Watcher>,
+    /// Boxed, as a tree that grows at its end leaves half of each node empty.
+    by_number: BTreeMap<u32, Box<Watcher>>,
     /// Names in lower case, of those that are not on their way out.
     by_name: BTreeMap<Box<str>, u32>,
     next: u32,
@@ -18,7 +19,7 @@ impl Watchers {
         let number = self.next;
         self.next += 1;
         self.by_name.insert(watcher.settings.name.to_lowercase().into(), number);
-        self.by_number.insert(number, watcher);
+        self.by_number.insert(number, Box::new(watcher));
         number
     }
 
@@ -36,7 +37,7 @@ impl Watchers {
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&Watcher> {
-        self.by_number.get(&number)
+        self.by_number.get(&number).map(|watcher| &**watcher)
     }
 
     pub(super) fn numbers(&self) -> Vec<u32> {
@@ -44,12 +45,12 @@ impl Watchers {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Watcher> {
-        self.by_number.values()
+        self.by_number.values().map(|watcher| &**watcher)
     }
 
     /// With their numbers.
     pub(super) fn entries(&self) -> impl Iterator<Item = (u32, &Watcher)> {
-        self.by_number.iter().map(|(number, watcher)| (*number, watcher))
+        self.by_number.iter().map(|(number, watcher)| (*number, &**watcher))
     }
 
     /// The one of this name, in any case. One that is on its way out is not there any more.

@@ -2,8 +2,10 @@
 
 use crate::stage::Stage;
 use circus::commands::{Answer, Command, Matching, Selection};
+use circus::config::options::Change;
 use circus::process::Ending;
 use circus::signal::Signal;
+use circus::supervisor::Event;
 
 const NOTHING: [&str; 0] = [];
 
@@ -177,6 +179,19 @@ fn with_dependants_those_go_first() {
 }
 
 #[test]
+fn dependants_that_wait_go_on_waiting_when_what_they_wait_for_is_stopped() {
+    let mut stage = Stage::new(CHAIN);
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.client(Command::StopWithDependants(one("migrate"))), ["SIGTERM 10"]);
+    stage.is_killed(10, Signal::TERM);
+    assert_eq!(stage.looks("db").1, "waiting for migrate, which is stopped");
+    stage.client(Command::Start(one("migrate")));
+    stage.all_start();
+    assert_eq!(stage.exits(11, 0), ["spawn db.1"]);
+}
+
+#[test]
 fn a_restart_of_all_stops_and_starts_in_order() {
     let mut stage = chain();
     assert_eq!(stage.client(Command::Restart(Selection::All)), ["SIGTERM 12"]);
@@ -219,4 +234,23 @@ fn one_whose_dependency_is_removed_starts() {
     stage.begin();
     let rm = Command::Rm { name: "db".into(), nostop: false };
     assert_eq!(stage.client(rm), ["spawn web.1"]);
+}
+
+#[test]
+fn one_that_waits_starts_when_it_is_to_wait_no_longer() {
+    let ini = "[watcher:db]\ncmd = x\nautostart = False\n[watcher:web]\ncmd = x\ndepends_on = db\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    let mut settings = stage.settings(1);
+    assert_eq!(&*settings.name, "web");
+    settings.depends_on = Box::default();
+    let asker = stage.asker(true);
+    let words = stage.tell(Event::Change {
+        asker,
+        watcher: 1,
+        settings: settings.into(),
+        options: vec!["depends_on".into()],
+        change: Change::Adjust,
+    });
+    assert_eq!(words, ["spawn web.1"]);
 }

@@ -176,6 +176,17 @@ impl Stage {
         self.hook_says(HookAnswer::No("no".into()))
     }
 
+    /// A process has ended, and its successor goes on.
+    pub fn succeeds(&mut self, pid: i32, by: i32) -> Vec<String> {
+        let pid = Pid::new(pid).expect("positive");
+        let successor = self.core.successor(pid);
+        assert_eq!(successor, Pid::new(by));
+        if let Some(place) = self.pids.remove(&pid.number()) {
+            self.pids.insert(by, place);
+        }
+        self.tell(Event::Succeeded { pid, by: successor.expect("one") })
+    }
+
     /// A process tells something about itself.
     pub fn says(&mut self, pid: i32, message: &str) -> Vec<String> {
         let pid = Pid::new(pid).expect("positive");

@@ -72,6 +72,14 @@ fn what_is_not_ready_in_time_has_failed_and_is_tried_again_with_delays_until_giv
 }
 
 #[test]
+fn without_a_limit_it_may_take_as_long_as_it_likes() {
+    let mut stage = watcher("ready = notify\nready_timeout = 0");
+    stage.all_start();
+    assert_eq!(stage.wakes_after_ms(), None);
+    assert!(!stage.looks("a").2);
+}
+
+#[test]
 fn a_delay_is_a_readiness_too() {
     let mut stage = watcher("ready = after:2");
     stage.all_start();
@@ -203,6 +211,30 @@ fn more_time_is_given_to_who_asks_for_it() {
     stage.after_ms(4000);
     stage.says(10, "STOPPING=1\nEXTEND_TIMEOUT_USEC=6000000");
     assert_eq!(stage.wakes_after_ms(), Some(6000));
+}
+
+#[test]
+fn a_daemon_goes_on_in_place_of_the_process_that_made_it() {
+    let mut stage = watcher("ready = notify\ngraceful_timeout = 5");
+    stage.all_start();
+    stage.says(10, "MAINPID=77\nREADY=1");
+    assert_eq!(stage.succeeds(10, 77), NOTHING);
+    assert_eq!(stage.looks("a"), ("active", String::new(), true));
+    stage.client(Command::Stop(one("a")));
+    assert!(stage.answers().is_empty());
+    assert_eq!(stage.is_killed(77, Signal::TERM), NOTHING);
+    assert_eq!(stage.answers().len(), 1);
+    // One that ends while it is being stopped passes that on.
+    stage.client(Command::Start(one("a")));
+    stage.all_start();
+    stage.says(11, "MAINPID=78\nREADY=1");
+    let kill = Command::Kill { name: "a".into(), pid: None, signal: None, grace_ms: None };
+    assert_eq!(stage.client(kill), ["SIGTERM 11"]);
+    assert_eq!(stage.succeeds(11, 78), ["SIGTERM 78"]);
+    stage.answers();
+    assert_eq!(stage.after_ms(5000), ["SIGKILL 78"]);
+    assert_eq!(stage.is_killed(78, Signal::KILL), ["spawn a.1"]);
+    assert_eq!(stage.answers().len(), 1);
 }
 
 #[test]

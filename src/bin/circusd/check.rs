@@ -19,7 +19,7 @@ pub fn check(args: &Args) -> Result<String, String> {
 
 fn text(path: &str, config: &Config, environment: &[config::settings::Variable]) -> String {
     let mut watchers: Vec<&WatcherSettings> = config.watchers.iter().map(|w| &**w).collect();
-    watchers.sort_by_key(|watcher| -i64::from(watcher.priority));
+    circus::sort::sort_by_key(&mut watchers, |watcher| -i64::from(watcher.priority));
     let mut text = format!("{path} is valid. In this order would start:\n");
     for watcher in &watchers {
         let command = match program(watcher, 1, environment) {

@@ -294,7 +294,7 @@ impl Control {
         // Read already by an earlier reload, and still to come.
         let later = for_the_next_start(&self.started_with, &config.circus);
         options.extend(later);
-        options.sort();
+        circus::sort::sort(&mut options);
         options.dedup();
         if !options.is_empty() {
             let name = "[circus]".into();

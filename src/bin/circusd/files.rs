@@ -49,7 +49,7 @@ impl Source for Files {
                 false => entry,
             })
             .collect();
-        found.sort();
+        circus::sort::sort(&mut found);
         found
     }
 

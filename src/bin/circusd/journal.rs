@@ -277,6 +277,7 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         Report::Respawned { .. }
         | Report::Ready { .. }
         | Report::Faulty { .. }
+        | Report::Succeeded { .. }
         | Report::Blocked { .. }
         | Report::HookFailed { .. }
         | Report::Added { .. }

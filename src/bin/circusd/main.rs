@@ -26,6 +26,7 @@ mod probe;
 mod shell;
 mod sink;
 mod terminal;
+mod termination;
 
 use args::Wants;
 use boot::Boot;

@@ -17,11 +17,12 @@ use crate::launcher::{Launcher, may_notify};
 use crate::names::Lookup;
 use crate::pidfile::Pidfile;
 use crate::terminal::Terminal;
+use crate::termination::{Failures, PLACE};
 use circus::config::settings::LogLevel;
 use circus::moment::Moment;
 use circus::process::{Ending, Failure, Pid, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Event, HookAnswer, SlotId, Supervisor};
+use circus::supervisor::{Action, Event, SlotId, Supervisor};
 use circus::sys::cgroup::OomCounter;
 use circus::sys::notify::NotifySocket;
 use circus::sys::poll::{Interest, PollSet};
@@ -54,6 +55,7 @@ pub struct Shell {
     us: u32,
     launches: Vec<OnTheWay>,
     errands: Errands,
+    failures: Failures,
     /// Whom to tell when all is ready.
     above: Option<Box<[u8]>>,
     oom: Option<OomCounter>,
@@ -101,6 +103,7 @@ impl Shell {
             us: identity::pid().number() as u32,
             launches: Vec::new(),
             errands: Errands::default(),
+            failures: Failures::default(),
             above: None,
             oom: None,
             memory_short: false,
@@ -136,6 +139,7 @@ impl Shell {
             self.look_at_children();
             if let Some(code) = self.exit {
                 self.close_control();
+                self.failures.leave(PLACE.as_ref(), code);
                 self.terminal.close();
                 self.pidfile = None;
                 self.journal.close();
@@ -295,6 +299,9 @@ impl Shell {
             return;
         }
         let ending = self.refine(pid, ending);
+        if let Some(by) = self.supervisor.successor(pid).filter(|by| self.is_child(*by)) {
+            return self.deliver(Event::Succeeded { pid, by });
+        }
         // Looked at for every process of ours, so that a rise is told of the one that ended then.
         // A shell exits with 137 when what it ran was killed.
         if self.supervisor.is_leader(pid) && ending != Ending::Exited(0) {
@@ -389,17 +396,9 @@ impl Shell {
                 }
             }
             Action::Survey => self.survey_asked = true,
-            Action::Probe { slot, errand, question } => {
-                if let Err(reason) = self.probe(slot, errand, question) {
-                    let outcome = Err(reason.into());
-                    self.events.push_back(Event::Returned { errand, outcome });
-                }
-            }
+            Action::Probe { slot, errand, question } => self.probe(slot, errand, question),
             Action::Hook { watcher, slot, errand, name, facts } => {
-                if let Err(reason) = self.hook(watcher, slot, errand, name, facts) {
-                    let answer = HookAnswer::Failed(reason.into());
-                    self.events.push_back(Event::HookReturned { errand, answer });
-                }
+                self.hook(watcher, slot, errand, name, facts);
             }
             Action::Abandon { errand } => self.errands.abandon(errand),
             Action::Report(report) => {
@@ -408,6 +407,7 @@ impl Shell {
                     environment: &self.launcher.environment,
                 };
                 self.journal.report(&report, &names);
+                self.failures.note(&report, &names);
                 if let Some(control) = &mut self.control {
                     control.report(&report, &names, clock::now());
                 }

@@ -105,8 +105,8 @@ pub static WATCHER: [Row<Draft, WatcherSettings>; 67] = [
         show: From(|s| s.priority.into()), help: "higher starts first" },
     Row { name: "ready", default: "started", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.ready, probe::ready(text)),
         show: Kept(Text), help: "when it counts as started: started, notify, tcp://, unix://, http://, exec:, after:" },
-    Row { name: "ready_timeout", default: "60", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.ready_timeout_ms, time(text)),
-        show: Kept(Number), help: "seconds until it must be ready" },
+    Row { name: "ready_timeout", default: "60", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.ready_timeout_ms, time_or_none(text)),
+        show: Kept(Number), help: "seconds until it must be ready; 0 is as long as it likes" },
     Row { name: "respawn", default: "True", change: Adjust, support: Full, parse: |to, text| respawn(text).map(|value| to.respawn = Some(value)),
         show: From(|s| respawn_shown(s.respawn)), help: "start again what ended: True, False, on-failure" },
     Row { name: "rlimit_*", default: "", change: Reload, support: Full, parse: free,
@@ -171,6 +171,10 @@ fn time(text: &str) -> Result<u64, String> {
         0..TIME_MS_MIN => Err("is too short; write at least 0.1 seconds".to_owned()),
         milliseconds => Ok(milliseconds),
     }
+}
+
+fn time_or_none(text: &str) -> Result<u64, String> {
+    if seconds(text)? == 0 { Ok(0) } else { time(text) }
 }
 
 const TIME_MS_MIN: u64 = 100;

@@ -22,6 +22,8 @@ use zmq::{DONTWAIT, Message, SNDMORE};
 /// What goes to circusd in one write, if there is so much.
 const REQUESTS_A_BATCH: usize = 64;
 const BATCH_BYTES: usize = 64 << 10;
+/// How long an answer is worth to stay awake for.
+const LINGER: std::time::Duration = std::time::Duration::from_micros(60);
 /// Then others have their turn.
 const SUBSCRIPTIONS_A_TURN: usize = 256;
 
@@ -51,6 +53,8 @@ pub struct Bridge {
     /// How many of them circusd knows of.
     told: u32,
     due: Due,
+    /// circusd was asked just now.
+    asked: bool,
     nuisances: Nuisances,
 }
 
@@ -78,6 +82,7 @@ impl Bridge {
             inbox: Inbox::new(FRAME_BYTES_MAX),
             outbox: Outbox::default(),
             due: Due { requests: true, subscriptions: true, questions: true },
+            asked: false,
             endpoints,
             discovery,
             subscriptions: Subscriptions::default(),
@@ -92,6 +97,17 @@ impl Bridge {
         let mut poll = PollSet::default();
         loop {
             self.act();
+            if self.asked {
+                self.asked = false;
+                match self.linger() {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(end) => {
+                        self.endpoints.close();
+                        return end;
+                    }
+                }
+            }
             self.wait(&mut poll);
             if poll.is_ready(self.circusd.as_raw_fd())
                 && let Err(end) = self.hear_circusd()
@@ -151,12 +167,25 @@ impl Bridge {
         }
     }
 
+    /// Most answers are there before we could fall asleep: look again and again for a moment, and let
+    /// circusd run meanwhile.
+    fn linger(&mut self) -> Result<bool, End> {
+        let begin = std::time::Instant::now();
+        while begin.elapsed() < LINGER {
+            if self.hear_circusd()? {
+                return Ok(true);
+            }
+            std::thread::yield_now();
+        }
+        Ok(false)
+    }
+
     /// Deliver what circusd has sent.
-    fn hear_circusd(&mut self) -> Result<(), End> {
+    fn hear_circusd(&mut self) -> Result<bool, End> {
         match nix::unistd::read(&self.circusd, self.inbox.space()) {
             Ok(0) => return Err(End::Goodbye),
             Ok(count) => self.inbox.filled(count),
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(()),
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(false),
             Err(_) => return Err(End::Goodbye),
         }
         while let Some(frame) = self.inbox.next_frame()? {
@@ -182,7 +211,7 @@ impl Bridge {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Give circusd as much of the batch as it takes.
@@ -245,6 +274,7 @@ impl Bridge {
             // Cannot be; and if it were, circusd must not take it for somebody on the network.
             return;
         }
+        self.asked = true;
         FromGateway::Request { uid, identity: &identity, body: &body }
             .append_to(&mut self.outbox.bytes);
     }

@@ -6,12 +6,35 @@ use crate::files::Files;
 use crate::hook;
 use circus::config::Source;
 use circus::config::settings::{HookCommand, HookName};
-use circus::supervisor::{Errand, HookFacts, Question, SlotId};
+use circus::supervisor::{Errand, Event, HookAnswer, HookFacts, Question, SlotId};
 use circus::sys::clock;
 
 impl Shell {
+    /// Send somebody to ask, or say at once why not.
+    pub(super) fn probe(&mut self, slot: SlotId, errand: Errand, question: Question) {
+        if let Err(reason) = self.try_probe(slot, errand, question) {
+            let outcome = Err(reason.into());
+            self.events.push_back(Event::Returned { errand, outcome });
+        }
+    }
+
+    /// The same for a hook.
+    pub(super) fn hook(
+        &mut self,
+        watcher: u32,
+        slot: Option<SlotId>,
+        errand: Errand,
+        name: HookName,
+        facts: HookFacts,
+    ) {
+        if let Err(reason) = self.try_hook(watcher, slot, errand, name, facts) {
+            let answer = HookAnswer::Failed(reason.into());
+            self.events.push_back(Event::HookReturned { errand, answer });
+        }
+    }
+
     /// The error is a few words.
-    pub(super) fn probe(
+    fn try_probe(
         &mut self,
         slot: SlotId,
         errand: Errand,
@@ -25,7 +48,7 @@ impl Shell {
     }
 
     /// The error is a few words.
-    pub(super) fn hook(
+    fn try_hook(
         &mut self,
         watcher: u32,
         slot: Option<SlotId>,

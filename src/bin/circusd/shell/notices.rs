@@ -1,4 +1,5 @@
-//! What processes tell about themselves, and what we tell about us (sd_notify).
+//! What is learned of processes: what they tell about themselves (sd_notify), and what we tell about
+//! us.
 
 use super::Shell;
 use circus::config::settings::LogLevel;
@@ -29,7 +30,9 @@ impl Shell {
                 Received::Useless => {}
                 Received::Message(sender, bytes) => {
                     if let Some(pid) = self.leader_of(sender) {
-                        let said = Notification::parse(&bytes);
+                        let mut said = Notification::parse(&bytes);
+                        // Only somebody of its own can take its place.
+                        said.main_pid = said.main_pid.filter(|it| self.leader_of(*it) == Some(pid));
                         self.deliver(Event::Notified { pid, said });
                     }
                 }
@@ -37,16 +40,24 @@ impl Shell {
         }
     }
 
-    /// Our process that this one is or descends from.
+    /// Our process that this one is or descends from, whatever it did to get away.
     fn leader_of(&self, sender: Pid) -> Option<Pid> {
         let mut pid = sender;
         for _ in 0..GENERATIONS_MAX {
             if self.supervisor.is_leader(pid) {
                 return Some(pid);
             }
-            pid = procfs::parent(pid)?;
+            match procfs::parent(pid) {
+                Some(parent) => pid = parent,
+                None => break,
+            }
         }
-        None
+        self.supervisor.leader_of_tag(procfs::tag(sender)?)
+    }
+
+    /// It is a child of ours, which ends only when we say so.
+    pub(super) fn is_child(&self, pid: Pid) -> bool {
+        self.has_proc && procfs::parent(pid).is_some_and(|it| it.number() as u32 == self.us)
     }
 
     /// Tell this address when all is ready.
