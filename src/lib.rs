@@ -27,6 +27,10 @@
 //! asks for a probe → `bin/circusd/errands.rs` sends one (`probe.rs`, or a command) and brings back
 //! what it said; or the process says so itself → `shell/notices.rs`. Then `depend.rs` opens gates.
 //!
+//! How a hook is called: whoever comes to a point that has one asks `supervisor/hooks.rs`, which notes
+//! what waits for it → `Action::Hook` → `bin/circusd/shell/calls.rs`, `hook.rs` and `errands.rs` run it
+//! → `Event::HookReturned`, and what has waited goes on, or does not.
+//!
 //! To add an option: a row in `config/options`, a field in `config/settings.rs`, and whoever acts on
 //! it. To tell people something new: a variant in `supervisor/report.rs`. To add a command: a variant
 //! in `commands/command.rs`, and the compiler shows the rest.

@@ -26,6 +26,9 @@ mod failures;
 #[path = "pid1/lives.rs"]
 mod lives;
 
+#[path = "pid1/hooks.rs"]
+mod hooks;
+
 #[path = "pid1/starting.rs"]
 mod starting;
 

@@ -53,6 +53,18 @@ pub enum Publication {
     Completed,
     /// It does what it is for.
     Ready,
+    /// A hook was called. Known to Circus, as the next one.
+    HookSuccess {
+        /// Which.
+        name: &'static str,
+    },
+    /// A hook could not do what it was to do.
+    HookFailure {
+        /// Which.
+        name: &'static str,
+        /// What it said.
+        error: String,
+    },
 }
 
 impl Publication {
@@ -72,6 +84,8 @@ impl Publication {
             Publication::GiveUp { .. } => "giveup",
             Publication::Completed => "completed",
             Publication::Ready => "ready",
+            Publication::HookSuccess { .. } => "hook_success",
+            Publication::HookFailure { .. } => "hook_failure",
         }
     }
 }
@@ -118,6 +132,15 @@ pub fn publication(
             body.float("time", unix_time);
             body.string("reason", reason);
             body.float("delay", *delay_ms as f64 / 1000.0);
+        }
+        Publication::HookSuccess { name } => {
+            body.string("name", name);
+            body.float("time", unix_time);
+        }
+        Publication::HookFailure { name, error } => {
+            body.string("name", name);
+            body.float("time", unix_time);
+            body.string("error", error);
         }
         Publication::GiveUp { reason } => {
             body.float("time", unix_time);

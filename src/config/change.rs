@@ -130,14 +130,7 @@ impl Changing {
         }
         match key {
             "env" => self.variables(value)?,
-            "hooks" => {
-                self.all_hooks(value)?;
-                let is_later = options::find(&WATCHER, "hooks.*")
-                    .is_some_and(|row| row.support == Support::Later);
-                if is_later && !self.hooks.is_empty() {
-                    return Err(failed("'hooks' is not supported yet".to_owned()));
-                }
-            }
+            "hooks" => self.all_hooks(value)?,
             "stdout_stream" | "stderr_stream" => return Err(refuse_stream(key, value)),
             // Circus takes it too, and it belongs to the flapping plugin.
             "retry_in" => drop(number(key, value)?),
@@ -694,17 +687,20 @@ mod tests {
     }
 
     #[test]
-    fn hooks_that_are_not_called_yet_are_not_taken() {
-        let old = watcher("");
-        for options in
-            [json!({"hooks": {"before_start": "/x y, True"}}), json!({"hooks.before_reap": "c.d"})]
-        {
-            let refused = set(&old, options).expect_err("refused");
-            assert!(refused.reason.ends_with("is not supported yet"), "{refused:?}");
-        }
+    fn hooks_are_set_one_by_one_or_all_together() {
+        let old = watcher("hooks.after_stop = a.b\n");
+        let new = set(&old, json!({"hooks": {"before_start": "/x y, True", "after_stop": null}}));
+        let new = new.expect("valid");
+        let run = HookCommand::Command("/x y".into());
+        assert_eq!(*new.hooks, [Hook { name: HookName::BeforeStart, run, ignore_failure: true }]);
+        assert_eq!(shown(&new, "hooks.before_start"), json!("/x y, True"));
+        assert_eq!(shown(&new, "hooks.after_stop"), Value::Null);
+        let new = set(&new, json!({"hooks.before_reap": "c.d", "hooks.before_start": ""}));
+        assert_eq!(new.expect("valid").hooks[0].run, HookCommand::Python("c.d".into()));
         for (options, expected) in [
             (json!({"hooks": 1}), "1 isn't a valid hook dict"),
             (json!({"hooks": {"nope": "a.b"}}), "Unknown hook {'nope': 'a.b'}"),
+            (json!({"hooks.before_start": "'x"}), "'hooks.before_start' has an opening"),
         ] {
             let refused = set(&old, options).expect_err("refused");
             assert!(refused.is_message && refused.reason.starts_with(expected), "{refused:?}");

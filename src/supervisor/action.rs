@@ -1,8 +1,9 @@
 //! What the core wants done. The shell does it at once and in order.
 
 use super::report::Report;
-use super::{Errand, Question, SlotId, Ticket};
+use super::{Errand, HookFacts, Question, SlotId, Ticket};
 use crate::commands::{Answer, Publication};
+use crate::config::settings::HookName;
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use crate::signal::Signal;
@@ -59,6 +60,19 @@ pub enum Action {
         errand: Errand,
         /// What is asked.
         question: Question,
+    },
+    /// Call a hook of a watcher; answered by `Event::HookReturned`.
+    Hook {
+        /// Whose.
+        watcher: u32,
+        /// Of the process in this slot; `None` if it is about all of them.
+        slot: Option<SlotId>,
+        /// Names the call.
+        errand: Errand,
+        /// Which hook.
+        name: HookName,
+        /// What it is told.
+        facts: HookFacts,
     },
     /// Nobody wants to know any more: end whatever was started for it, and do not answer.
     Abandon {

@@ -68,7 +68,7 @@ impl Supervisor {
                 self.kill(asker, w, pid, signal, grace_ms, now, actions)
             }
             Command::Signal { name, signal, receivers } => {
-                self.signal_command(asker, &name, signal, receivers, actions)
+                self.signal_command(asker, &name, signal, receivers, now, actions)
             }
             Command::Rm { name, nostop } => {
                 let w = self.find(&name)?;

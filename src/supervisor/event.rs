@@ -1,6 +1,6 @@
 //! What has happened, as it is told to the core.
 
-use super::{Asker, SlotId};
+use super::{Asker, HookAnswer, SlotId};
 use crate::commands::Command;
 use crate::config::options::Change;
 use crate::config::settings::{CircusSettings, WatcherSettings};
@@ -121,6 +121,13 @@ pub enum Event {
         errand: Errand,
         /// Success, or a few words for people.
         outcome: Result<(), Rc<str>>,
+    },
+    /// What a hook has come to. Never told of one that was abandoned before.
+    HookReturned {
+        /// Which.
+        errand: Errand,
+        /// What it says.
+        answer: HookAnswer,
     },
     /// circusd received a signal.
     Signalled {

@@ -33,7 +33,7 @@ impl Supervisor {
                     !slot.wanted || !self.watchers[id.watcher].is_up(),
                     "a vacant slot of a running watcher is not wanted"
                 ),
-                State::Due { .. } => {}
+                State::Due { .. } | State::Held { .. } => {}
             }
         }
         assert_eq!(unexecuted, self.unexecuted, "unexecuted processes are counted");
@@ -46,6 +46,7 @@ impl Supervisor {
             let is_busy = watcher.current.is_some() || !watcher.queued.is_empty();
             assert!(!is_busy || self.busy.contains(&w), "what is to be done is not forgotten");
         }
+        self.hooks.check();
         let is_done = self.busy.is_empty() && self.plan.is_empty() && self.kills.is_empty();
         assert!(!is_done || self.is_stopping() || self.tickets.is_empty(), "all are answered");
     }

@@ -2,10 +2,11 @@
 //! they are started again as after any other end.
 
 use super::command::done;
+use super::hooks::Sending;
 use super::slot::{Slot, State, StopStage};
 use super::ticket::{After, Form, Key, Outcome};
 use super::{Action, Asker, SlotId, Supervisor};
-use crate::commands::{Answer, Errno, Publication, Receivers, Refusal};
+use crate::commands::{Answer, Errno, Receivers, Refusal};
 use crate::moment::Moment;
 use crate::process::Pid;
 use crate::signal::Signal;
@@ -86,12 +87,13 @@ impl Supervisor {
         name: &str,
         signal: Option<Signal>,
         receivers: Receivers,
+        now: Moment,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refusal> {
         let w = self.find(name)?;
         self.check_pid(w, receivers.pid)?;
         if let Some(signal) = signal {
-            self.signal_some(w, signal, receivers, actions);
+            self.signal_some(w, signal, receivers, now, actions);
         }
         done(asker, actions);
         Ok(())
@@ -102,6 +104,7 @@ impl Supervisor {
         w: u32,
         signal: Signal,
         receivers: Receivers,
+        now: Moment,
         actions: &mut Vec<Action>,
     ) {
         let Receivers { pid: only, child, children, recursive } = receivers;
@@ -120,7 +123,7 @@ impl Supervisor {
                     // Before the process itself: its end would make them somebody else's.
                     actions.push(Action::SignalDescendants { pid, signal });
                 }
-                self.signal_slot(id, signal, actions);
+                self.signal_slot(id, signal, now, actions);
             }
         }
     }
@@ -175,8 +178,7 @@ impl Supervisor {
             _ => None,
         });
         let Some(pid) = pid else { return };
-        actions.push(Action::Signal { pid, signal });
-        actions.push(Action::publish(id.watcher, Publication::Kill { pid }, now));
+        self.send(Sending { slot: id, pid, signal, kills: true, wakes: false }, now, actions);
     }
 
     /// A process has ended: whoever waited for that hears of it.

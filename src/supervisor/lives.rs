@@ -1,11 +1,12 @@
 //! One process's life: made, executed, ended, cleared up after, and followed by the next.
 
+use super::hooks::HookFacts;
 use super::report::Death;
 use super::slot::{Leader, Next, Slot, State, StopStage, Way, is_failure};
 use super::watcher::Phase;
 use super::{Action, Report, SlotId, Supervisor, UNEXECUTED_MAX};
 use crate::commands::Publication;
-use crate::config::settings::Readiness;
+use crate::config::settings::{HookName, Readiness};
 use crate::moment::Moment;
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
@@ -36,17 +37,31 @@ impl Supervisor {
     }
 
     /// Let queued slots make their processes, as many as may be on their way at once.
-    pub(super) fn fill_up(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn fill_up(&mut self, now: Moment, actions: &mut Vec<Action>) {
         while self.unexecuted < self.unexecuted_max {
             let Some(id) = self.queue.pop_front() else { return };
             // Its watcher may be gone by now.
             if self.has_slot(id) && matches!(self.slot(id).state, State::Queued) {
+                if !std::mem::take(&mut self.slot_mut(id).is_allowed) && self.hold(id, now, actions)
+                {
+                    continue;
+                }
                 self.put(id, State::Spawning { stop: false });
                 self.unexecuted += 1;
                 let tag = self.new_tag();
                 actions.push(Action::Spawn { slot: id, tag });
             }
         }
+    }
+
+    /// Ask its hook before the next process. Returns whether there is one.
+    fn hold(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) -> bool {
+        let facts = HookFacts::default();
+        let errand = self.call(id.watcher, HookName::BeforeSpawn, Some(id), facts, now, actions);
+        if errand.is_some() {
+            self.put(id, State::Held { errand });
+        }
+        errand.is_some()
     }
 
     pub(super) fn spawned(
@@ -112,7 +127,7 @@ impl Supervisor {
         else {
             return;
         };
-        if *way == Way::Executed {
+        if matches!(way, Way::Executed | Way::Greeted { .. }) {
             return;
         }
         self.arrive(id, Way::Executed);
@@ -128,8 +143,27 @@ impl Supervisor {
             actions.push(Action::Report(Report::Respawned { slot: id, pid }));
         }
         self.touch(id.watcher);
+        if self.greet(id, pid, now, actions) {
+            return;
+        }
         self.begin_vitals(id, now, actions);
         self.check_started(id.watcher, now, actions);
+    }
+
+    /// Tell its hook that it is there. Returns whether there is one.
+    fn greet(&mut self, id: SlotId, pid: Pid, now: Moment, actions: &mut Vec<Action>) -> bool {
+        if !matches!(self.slot(id).state, State::Running { .. }) {
+            return false;
+        }
+        let facts = HookFacts { pid: Some(pid), ..HookFacts::default() };
+        let call = self.call(id.watcher, HookName::AfterSpawn, Some(id), facts, now, actions);
+        let Some(errand) = call else { return false };
+        self.alter(id, |state| {
+            if let State::Running { way, .. } = state {
+                *way = Way::Greeted { errand };
+            }
+        });
+        true
     }
 
     /// A process that is nobody's from now on makes room for another one.
@@ -170,6 +204,7 @@ impl Supervisor {
             State::Stopping { .. } => {}
             State::Vacant
             | State::Due { .. }
+            | State::Held { .. }
             | State::Queued
             | State::Spawning { .. }
             | State::Clearing { .. } => {}
@@ -180,7 +215,7 @@ impl Supervisor {
     /// when every one is ready.
     pub(super) fn check_started(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         let watcher = &self.watchers[w];
-        if watcher.phase != Phase::Starting {
+        if watcher.phase != Phase::Starting || watcher.hook.is_some() {
             return;
         }
         let wanted = || watcher.slots.iter().filter(|slot| slot.wanted);
@@ -188,7 +223,7 @@ impl Supervisor {
         if !watcher.is_started {
             let has_executed =
                 |slot: &Slot| matches!(slot.state, State::Running { way: Way::Executed, .. });
-            if !wanted().all(has_executed) {
+            if !wanted().all(has_executed) || self.asks_after_start(w, now, actions) {
                 return;
             }
             self.tell_started(w, now, actions);
@@ -198,7 +233,14 @@ impl Supervisor {
         }
     }
 
-    fn tell_started(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+    /// Whether its hook is to say first that it has started.
+    fn asks_after_start(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) -> bool {
+        let watcher = &self.watchers[w];
+        watcher.hook.is_some()
+            || !watcher.is_greeted && self.call_and_wait(w, HookName::AfterStart, now, actions)
+    }
+
+    pub(super) fn tell_started(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         let watcher = &mut self.watchers[w];
         watcher.is_started = true;
         let wanted = watcher.slots.iter().filter(|slot| slot.wanted);
@@ -214,6 +256,9 @@ impl Supervisor {
             return;
         }
         if !self.watchers[w].is_started {
+            if self.asks_after_start(w, now, actions) {
+                return;
+            }
             self.tell_started(w, now, actions);
         }
         self.set_phase(w, Phase::Active);
@@ -242,10 +287,9 @@ impl Supervisor {
             self.executed(pid, now, actions);
         }
         self.pids.remove(&pid);
+        self.hooks.forget_process(pid);
         if was_executed {
-            let exit_code = published_code(ending);
-            let reap = Publication::Reap { pid, exit_code };
-            actions.push(Action::publish(id.watcher, reap, now));
+            self.tell_reaped(id, pid, ending, now, actions);
         }
         self.note_killed(pid, now, actions);
         if self.settings(id.watcher).oneshot {
@@ -271,6 +315,7 @@ impl Supervisor {
             }
             State::Vacant
             | State::Due { .. }
+            | State::Held { .. }
             | State::Queued
             | State::Spawning { .. }
             | State::Clearing { .. } => {
@@ -291,6 +336,28 @@ impl Supervisor {
         }
     }
 
+    fn tell_reaped(
+        &mut self,
+        id: SlotId,
+        pid: Pid,
+        ending: Ending,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let exit_code = published_code(ending);
+        let facts = HookFacts { pid: Some(pid), ..HookFacts::default() };
+        let first = self.call(id.watcher, HookName::BeforeReap, Some(id), facts, now, actions);
+        let reap = Publication::Reap { pid, exit_code };
+        actions.push(Action::publish(id.watcher, reap, now));
+        let facts = HookFacts { exit_code: Some(exit_code), ..facts };
+        match first {
+            Some(errand) => self.hooks.call_after_reap(errand, facts),
+            None => {
+                self.call(id.watcher, HookName::AfterReap, Some(id), facts, now, actions);
+            }
+        }
+    }
+
     /// A process ended that nobody had asked to. Returns what its descendants may expect.
     fn died(
         &mut self,
@@ -303,6 +370,7 @@ impl Supervisor {
     ) -> StopStage {
         let settings = self.settings(id.watcher).clone();
         let taking_over = self.is_taking_over(id);
+        let is_stopping = self.watchers[id.watcher].phase == Phase::Stopping;
         let lived_ms = now.since_ms(leader.started);
         let slot = self.slot_mut(id);
         let fault = slot.fault.take();
@@ -310,6 +378,10 @@ impl Supervisor {
         let mut next = slot.after_life(&settings, ending, failed, lived_ms, now);
         // One that was to take over and cannot: the old ones stay, and that is all.
         if taking_over && (slot.unready || matches!(ending, Ending::NotExecuted(_))) {
+            next = Next::Over;
+        }
+        if is_stopping {
+            // Only a hook has kept it from being asked to.
             next = Next::Over;
         }
         let again = matches!(next, Next::Start { .. });
@@ -403,85 +475,9 @@ impl Supervisor {
                     let stage = *stage;
                     self.clearing_overdue(id, stage, now, actions);
                 }
-                State::Vacant | State::Queued | State::Spawning { .. } => {
+                State::Vacant | State::Held { .. } | State::Queued | State::Spawning { .. } => {
                     unreachable!("a state without deadline is not on the agenda");
                 }
-            }
-        }
-    }
-
-    /// Which children of ours the core has not started: whose descendants are they?
-    pub(super) fn survey(
-        &mut self,
-        adopted: &[(Pid, Option<Tag>)],
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
-        self.survey_asked = false;
-        for id in std::mem::take(&mut self.clearing) {
-            if !self.has_slot(id) {
-                continue;
-            }
-            let State::Clearing { tag, .. } = self.slot(id).state else { continue };
-            let left: Vec<Pid> = adopted
-                .iter()
-                .filter(|(_, theirs)| theirs.is_some_and(|theirs| theirs.descends_from(tag)))
-                .map(|(pid, _)| *pid)
-                .collect();
-            if left.is_empty() {
-                self.vacate(id, now, actions);
-            } else {
-                self.clearing.push(id);
-                self.clear(id, left, actions);
-            }
-        }
-        self.survey_orphans(adopted, now, actions);
-    }
-
-    /// Make what is left behind end.
-    fn clear(&mut self, id: SlotId, left: Vec<Pid>, actions: &mut Vec<Action>) {
-        let asked = !self.watchers[id.watcher].is_up();
-        let stop_signal = self.settings(id.watcher).stop_signal;
-        let State::Clearing { told, stage, .. } = &mut self.slot_mut(id).state else { return };
-        let killed = !matches!(stage, StopStage::Asked { .. });
-        let fresh: Vec<Pid> = left.iter().copied().filter(|pid| !told.contains(pid)).collect();
-        *told = left;
-        for pid in &fresh {
-            if killed {
-                actions.push(Action::Signal { pid: *pid, signal: Signal::KILL });
-            } else {
-                actions.push(Action::Signal { pid: *pid, signal: stop_signal });
-                actions.push(Action::Signal { pid: *pid, signal: Signal::CONT });
-            }
-        }
-        if !fresh.is_empty() {
-            actions.push(Action::Report(Report::LeftBehind {
-                slot: id,
-                pids: fresh,
-                killed,
-                asked,
-            }));
-        }
-    }
-
-    fn clearing_overdue(
-        &mut self,
-        id: SlotId,
-        stage: StopStage,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
-        let State::Clearing { tag, .. } = self.slot(id).state else { return };
-        match stage {
-            StopStage::Asked { .. } => {
-                // Forgetting who was told makes the next survey kill all that are left.
-                let stage = StopStage::Killed { give_up_at: now.after_ms(KILL_MS) };
-                self.put(id, State::Clearing { tag, told: Vec::new(), stage });
-                self.ask_survey(actions);
-            }
-            StopStage::Killed { .. } | StopStage::Stuck => {
-                actions.push(Action::Report(Report::Stuck { slot: id }));
-                self.vacate(id, now, actions);
             }
         }
     }

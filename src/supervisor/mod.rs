@@ -7,10 +7,12 @@
 
 mod action;
 mod agenda;
+mod clearing;
 mod command;
 mod configure;
 mod depend;
 mod event;
+mod hooks;
 mod invariants;
 mod kill;
 mod lives;
@@ -33,6 +35,7 @@ mod watchers;
 pub use action::Action;
 pub use depend::Blocker;
 pub use event::{Errand, Event};
+pub use hooks::{HookAnswer, HookFacts};
 pub use read::Running;
 pub use report::{HurryCause, Names, Report, StopCause};
 pub use slot::Next;
@@ -43,6 +46,7 @@ use crate::config::settings::{CircusSettings, WatcherSettings};
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use agenda::Agenda;
+use hooks::Hooks;
 use kill::Kills;
 use order::StartPlan;
 use slot::{Slot, State, Way};
@@ -100,6 +104,7 @@ pub struct Supervisor {
     /// Errands that have not come back.
     errands: BTreeMap<Errand, SlotId>,
     last_errand: u64,
+    hooks: Hooks,
     /// Errands that nobody wants any more.
     abandoned: Vec<Errand>,
     /// Slots in `State::Clearing`; some may have left it.
@@ -168,6 +173,7 @@ impl Supervisor {
             pids: BTreeMap::new(),
             errands: BTreeMap::new(),
             last_errand: 0,
+            hooks: Hooks::default(),
             abandoned: Vec::new(),
             clearing: Vec::new(),
             survey_asked: false,
@@ -207,6 +213,9 @@ impl Supervisor {
             Event::Notified { pid, said } => self.notified(pid, said, now, actions),
             Event::Succeeded { pid, by } => self.succeeded(pid, by, now, actions),
             Event::Returned { errand, outcome } => self.returned(errand, outcome, now, actions),
+            Event::HookReturned { errand, answer } => {
+                self.hook_returned(errand, answer, now, actions);
+            }
             Event::Command { asker, command } => self.command(asker, command, now, actions),
             Event::Add { asker, settings, start } => {
                 self.add_watcher(asker, settings, start, now, actions);
@@ -221,10 +230,11 @@ impl Supervisor {
         // One may lead to another: a grace may be nothing, and an operation waited for it.
         loop {
             self.fire_deadlines(now, actions);
+            self.fire_hooks(now, actions);
             self.end_pauses(now);
             self.advance_touched(now, actions);
             self.start_more(now, actions);
-            self.fill_up(actions);
+            self.fill_up(now, actions);
             self.finish(now, actions);
             if self.is_settled(now) {
                 break;
@@ -248,7 +258,7 @@ impl Supervisor {
             Life::Over => None,
         };
         let pause = self.pauses.first().map(|(at, _)| *at);
-        [self.agenda.nearest(), life, pause].into_iter().flatten().min()
+        [self.agenda.nearest(), self.hooks.deadline(), life, pause].into_iter().flatten().min()
     }
 
     /// A process that the core started and that has not been reaped.
@@ -307,6 +317,9 @@ impl Supervisor {
         self.agenda.change(id, old.deadline(), new);
         if let State::Running { vitals, .. } = &old {
             self.forget_errand(vitals.as_deref());
+        }
+        if let State::Held { errand: Some(errand) } = &old {
+            self.abandon_hook(*errand);
         }
         self.touch(id.watcher);
         old

@@ -9,6 +9,7 @@ use super::ticket::{Key, Outcome};
 use super::watcher::{Phase, Watcher};
 use super::{Action, Report, Supervisor};
 use crate::commands::{Errno, Info, Publication, Refusal};
+use crate::config::settings::HookName;
 use crate::moment::Moment;
 use crate::process::Pid;
 use std::collections::VecDeque;
@@ -203,6 +204,9 @@ impl Supervisor {
     fn advance(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) -> bool {
         let watcher = &mut self.watchers[w];
         let Some(current) = &mut watcher.current else {
+            if matches!(watcher.hook, Some((HookName::AfterStop, _))) {
+                return false;
+            }
             match watcher.queued.pop_front() {
                 Some(operation) => self.begin_operation(w, operation, now, actions),
                 None => {
@@ -224,14 +228,14 @@ impl Supervisor {
                     })
                     .is_some()
                 {}
-                let waits = !awaited.is_empty();
+                let waits = !awaited.is_empty() || watcher.waits_for_hook();
                 if !waits {
                     self.finish_operation(w, now, actions);
                 }
                 !waits
             }
             Stage::Stopping => {
-                let stopped = matches!(watcher.phase, Phase::Stopped(_));
+                let stopped = matches!(watcher.phase, Phase::Stopped(_)) && watcher.hook.is_none();
                 if stopped {
                     self.has_stopped(w, now, actions);
                 }
@@ -380,6 +384,9 @@ impl Supervisor {
     fn start_refusal(&self, w: u32) -> String {
         let watcher = &self.watchers[w];
         let name = &watcher.settings.name;
+        if let Some(hook) = watcher.refused {
+            return format!("{name} has not started: its hook {} has said no", hook.name());
+        }
         let then = if watcher.is_up() { "it is tried again" } else { "it is given up" };
         format!("{name} has not started: its program could not be executed; {then}")
     }
@@ -423,6 +430,15 @@ impl Watcher {
         pids
     }
 
+    /// A hook decides whether it starts, or has said no and it stops.
+    fn waits_for_hook(&self) -> bool {
+        match self.phase {
+            Phase::Starting | Phase::Active => self.hook.is_some(),
+            Phase::Stopping => self.refused.is_some(),
+            Phase::Stopped(_) => false,
+        }
+    }
+
     /// Slots that should have a process; those that started first come first.
     pub(super) fn oldest_first(&self) -> Vec<u32> {
         let mut all: Vec<u32> =
@@ -448,6 +464,7 @@ impl Slot {
                 State::Running { .. } => !self.is_ready(),
                 State::Due { .. } => !self.has_died(),
                 State::Vacant
+                | State::Held { .. }
                 | State::Queued
                 | State::Spawning { .. }
                 | State::Stopping { .. }

@@ -9,7 +9,7 @@ use super::ticket::{Key, Outcome};
 use super::watcher::{Phase, Why};
 use super::{Action, Life, Report, Supervisor};
 use crate::commands::{Errno, Publication, Refusal};
-use crate::config::settings::Limit;
+use crate::config::settings::{HookName, Limit};
 use crate::moment::Moment;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,6 +211,10 @@ impl Supervisor {
         watcher.is_started = false;
         watcher.sized = settings.numprocesses;
         let count = settings.numprocesses as usize;
+        watcher.refused = None;
+        watcher.is_greeted = false;
+        watcher.run = watcher.run.wrapping_add(1);
+        let waits = self.call_and_wait(w, HookName::BeforeStart, now, actions);
         for (number, index) in self.take_slots(w, count).into_iter().enumerate() {
             let id = super::SlotId { watcher: w, index };
             let slot = self.slot_mut(id);
@@ -218,7 +222,9 @@ impl Supervisor {
             slot.starts = 0;
             slot.wanted = true;
             slot.not_before = now.after_ms(number as u64 * settings.warmup_delay_ms);
-            if matches!(slot.state, State::Vacant) {
+            if waits {
+                self.put(id, State::Held { errand: None });
+            } else if matches!(slot.state, State::Vacant) {
                 self.schedule(id, now);
             }
         }

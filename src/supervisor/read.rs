@@ -206,7 +206,7 @@ impl Slot {
         let (state, ms) = match &self.state {
             State::Vacant => return None,
             State::Due { at } => ("waiting", at.since_ms(now)),
-            State::Queued | State::Spawning { .. } => ("starting", 0),
+            State::Held { .. } | State::Queued | State::Spawning { .. } => ("starting", 0),
             State::Running { way: Way::Executed, leader, .. } => {
                 let state = match (self.is_ready(), self.reloading) {
                     (false, _) => "starting",

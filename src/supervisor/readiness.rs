@@ -173,6 +173,7 @@ impl Supervisor {
         let Some(id) = self.pids.remove(&pid) else { return };
         self.pids.insert(by, id);
         self.slot_mut(id).successor = None;
+        self.hooks.forget_process(pid);
         self.kills.replace(pid, by);
         let told = self.alter(id, |state| match state {
             State::Running { leader, .. } => {

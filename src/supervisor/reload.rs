@@ -1,6 +1,7 @@
 //! Graceful reload: new processes first, then the old ones out. If a new one cannot be executed, or
 //! ends for good at once, the new ones go and the old ones stay.
 
+use super::hooks::Sending;
 use super::operation::{Current, Kind, Stage};
 use super::slot::{Slot, State};
 use super::watcher::{Phase, Reload, Why};
@@ -46,7 +47,9 @@ impl Supervisor {
         if settings.send_hup {
             for id in self.slot_ids(w) {
                 if let Some(leader) = self.slot(id).state.leader() {
-                    actions.push(Action::Signal { pid: leader.pid, signal: Signal::HUP });
+                    let (pid, signal) = (leader.pid, Signal::HUP);
+                    let hup = Sending { slot: id, pid, signal, kills: false, wakes: false };
+                    self.send(hup, now, actions);
                 }
             }
             actions.push(Action::Report(Report::HupSent { watcher: w }));

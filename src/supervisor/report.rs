@@ -5,10 +5,11 @@ use super::SlotId;
 use super::depend::Blocker;
 use super::slot::Next;
 use super::vitals::Fault;
-use crate::config::settings::LogLevel;
+use crate::config::settings::{HookName, LogLevel};
 use crate::moment::Moment;
 use crate::process::{Ending, Failure, Pid};
 use crate::signal::Signal;
+use std::rc::Rc;
 
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,17 @@ pub enum Report {
         pid: Pid,
         /// What is wrong.
         fault: Fault,
+    },
+    /// A hook has failed, or has said no.
+    HookFailed {
+        /// Of which watcher.
+        watcher: u32,
+        /// Which hook.
+        hook: HookName,
+        /// What it said last.
+        reason: Rc<str>,
+        /// Something is not done for that.
+        follows: bool,
     },
     /// A process could not be made.
     ForkFailed {
@@ -258,6 +270,7 @@ impl Report {
             | Report::ForkFailed { .. }
             | Report::Faulty { .. }
             | Report::Blocked { .. }
+            | Report::HookFailed { .. }
             | Report::NeverStarted { .. }
             | Report::Outlasted { .. }
             | Report::Hanging { .. }
@@ -297,6 +310,7 @@ impl Report {
             Report::Faulty { .. } => "faulty",
             Report::Succeeded { .. } => "succeeded",
             Report::Blocked { .. } => "blocked",
+            Report::HookFailed { .. } => "hook_failed",
             Report::Respawned { .. } => "respawned",
             Report::Died { .. } => "died",
             Report::ForkFailed { .. } => "fork_failed",
@@ -329,6 +343,7 @@ impl Report {
             Report::Started { watcher, .. }
             | Report::Ready { watcher }
             | Report::Blocked { watcher, .. }
+            | Report::HookFailed { watcher, .. }
             | Report::NeverStarted { watcher }
             | Report::Stopped { watcher, .. }
             | Report::Completed { watcher }
@@ -373,6 +388,7 @@ impl Report {
             Report::Started { .. }
             | Report::Ready { .. }
             | Report::Blocked { .. }
+            | Report::HookFailed { .. }
             | Report::NeverStarted { .. }
             | Report::Stopped { .. }
             | Report::Completed { .. }

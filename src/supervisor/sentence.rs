@@ -5,6 +5,7 @@ use super::SlotId;
 use super::report::{Death, HurryCause, Names, Report, StopCause};
 use super::slot::Next;
 use super::vitals::Fault;
+use crate::config::settings::HookName;
 use crate::moment::Moment;
 use crate::process::{Ending, Pid};
 
@@ -21,11 +22,11 @@ impl Report {
             Report::Ready { watcher } => format!("{} ready", names.watcher(*watcher)),
             Report::Succeeded { slot, pid, by } => succeeded(*slot, *pid, *by, names),
             Report::Blocked { watcher, blocker } => {
-                format!(
-                    "{} is {}",
-                    names.watcher(*watcher),
-                    blocker.text(names.watcher(blocker.on))
-                )
+                let what = blocker.text(names.watcher(blocker.on));
+                format!("{} is {what}", names.watcher(*watcher))
+            }
+            Report::HookFailed { watcher, hook, reason, follows } => {
+                hook_failed(names.watcher(*watcher), *hook, reason, *follows)
             }
             Report::Faulty { slot, pid, fault } => {
                 format!("{} (pid {pid}) {}; it is replaced", at(names, *slot), fault_text(fault))
@@ -153,6 +154,16 @@ impl Death {
             ),
         }
     }
+}
+
+fn hook_failed(name: &str, hook: HookName, reason: &str, follows: bool) -> String {
+    let then = match hook {
+        _ if !follows => "",
+        HookName::BeforeStart => "; it is not started",
+        HookName::BeforeSignal => "; the signal is not sent",
+        _ => "; it is stopped",
+    };
+    format!("{name}: hook {} failed: {reason}{then}", hook.name())
 }
 
 const EAGAIN: i32 = 11;

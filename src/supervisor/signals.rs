@@ -1,5 +1,6 @@
 //! What a signal to circusd means.
 
+use super::hooks::Sending;
 use super::report::StopCause;
 use super::slot::State;
 use super::{Action, Life, Mode, SlotId, Supervisor};
@@ -9,7 +10,7 @@ use crate::signal::Signal;
 impl Supervisor {
     pub(super) fn signalled(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
         let stops = matches!(signal, Signal::TERM | Signal::INT | Signal::QUIT);
-        if self.mode == Mode::MainCommand && self.signal_main(signal, actions) {
+        if self.mode == Mode::MainCommand && self.signal_main(signal, now, actions) {
             return;
         }
         match self.mode {
@@ -26,43 +27,43 @@ impl Supervisor {
                 if signal == Signal::HUP {
                     self.reload_all(now, actions);
                 } else if self.mode == Mode::Both {
-                    self.signal_main(signal, actions);
+                    self.signal_main(signal, now, actions);
                 }
-                self.forward(signal, actions);
+                self.forward(signal, now, actions);
             }
         }
     }
 
     /// Whether there was a main command to take it.
-    fn signal_main(&mut self, signal: Signal, actions: &mut Vec<Action>) -> bool {
+    fn signal_main(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) -> bool {
         let Some(main) = self.main else { return false };
         if self.watchers.get(main).is_none() {
             return false;
         }
         let mut taken = false;
         for id in self.slot_ids(main) {
-            taken |= self.signal_slot(id, signal, actions);
+            taken |= self.signal_slot(id, signal, now, actions);
         }
         taken
     }
 
     pub(super) fn signal_slot(
-        &self,
+        &mut self,
         id: SlotId,
         signal: Signal,
+        now: Moment,
         actions: &mut Vec<Action>,
     ) -> bool {
         match &self.slot(id).state {
             State::Running { leader, .. } | State::Stopping { leader, .. } => {
                 let pid = leader.pid;
-                actions.push(Action::Signal { pid, signal });
-                if leader.was_suspended && ends_by_default(signal) {
-                    actions.push(Action::Signal { pid, signal: Signal::CONT });
-                }
+                let wakes = leader.was_suspended && ends_by_default(signal);
+                self.send(Sending { slot: id, pid, signal, kills: false, wakes }, now, actions);
                 true
             }
             State::Vacant
             | State::Due { .. }
+            | State::Held { .. }
             | State::Queued
             | State::Spawning { .. }
             | State::Clearing { .. } => false,
@@ -70,13 +71,13 @@ impl Supervisor {
     }
 
     /// Pass it on to the watchers that ask for it (`forward_signals`).
-    fn forward(&mut self, received: Signal, actions: &mut Vec<Action>) {
+    fn forward(&mut self, received: Signal, now: Moment, actions: &mut Vec<Action>) {
         for w in self.watcher_ids() {
             let settings = self.settings(w);
             let wanted = settings.forward_signals.iter().find(|f| f.received == received).copied();
             let Some(forwarded) = wanted else { continue };
             for id in self.slot_ids(w) {
-                self.signal_slot(id, forwarded.sent, actions);
+                self.signal_slot(id, forwarded.sent, now, actions);
             }
         }
     }

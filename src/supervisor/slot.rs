@@ -11,6 +11,7 @@
 //! Clearing lasts until nothing that the process left behind is alive. A slot never starts a
 //! process while one of its own, or a descendant of it, is known to live.
 
+use super::event::Errand;
 use super::vitals::{Fault, Vitals};
 use crate::config::settings::{Limit, Respawn, SuccessCode, WatcherSettings};
 use crate::moment::Moment;
@@ -49,6 +50,8 @@ pub(super) struct Slot {
     pub(super) says: Option<Box<str>>,
     /// Its process reads its configuration again.
     pub(super) reloading: bool,
+    /// Its hook has said yes to the next process.
+    pub(super) is_allowed: bool,
     /// The process that goes on when this one ends (`MAINPID=`).
     pub(super) successor: Option<Pid>,
     /// Failed attempts to execute in a row.
@@ -68,6 +71,10 @@ pub(super) enum State {
     /// Waits for a delay to pass.
     Due {
         at: Moment,
+    },
+    /// Waits for a hook: its own, or that of its watcher.
+    Held {
+        errand: Option<Errand>,
     },
     /// Waits for its turn among the processes that have not become their program yet.
     Queued,
@@ -118,6 +125,8 @@ pub(super) enum Way {
     Going { overdue_at: Moment },
     /// On it for so long that others need not wait for it any more.
     Hanging,
+    /// It has become its program, and a hook that is told so has not come back.
+    Greeted { errand: Errand },
     /// It has become its program.
     Executed,
 }
@@ -146,7 +155,7 @@ impl StopStage {
 impl State {
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self {
-            State::Vacant | State::Queued | State::Spawning { .. } => None,
+            State::Vacant | State::Held { .. } | State::Queued | State::Spawning { .. } => None,
             State::Due { at } => Some(*at),
             State::Running { way: Way::Going { overdue_at }, .. } => Some(*overdue_at),
             State::Running { replace_at, vitals, .. } => {
@@ -163,6 +172,7 @@ impl State {
             State::Running { leader, .. } | State::Stopping { leader, .. } => Some(leader),
             State::Vacant
             | State::Due { .. }
+            | State::Held { .. }
             | State::Queued
             | State::Spawning { .. }
             | State::Clearing { .. } => None,
@@ -206,6 +216,7 @@ impl Slot {
             fault: None,
             says: None,
             reloading: false,
+            is_allowed: false,
             successor: None,
             attempts: 0,
             fork_failures: 0,
@@ -221,6 +232,7 @@ impl Slot {
         self.deaths = 0;
         self.failures = 0;
         self.unready = false;
+        self.is_allowed = false;
         self.not_before = Moment::default();
     }
 
@@ -272,6 +284,7 @@ impl Slot {
             State::Running { leader, .. } => Some(leader.pid),
             State::Vacant
             | State::Due { .. }
+            | State::Held { .. }
             | State::Queued
             | State::Spawning { .. }
             | State::Stopping { .. }

@@ -5,12 +5,14 @@
 //! when no child is left: not a moment later.
 
 use super::depend::Dependants;
+use super::hooks::Sending;
 use super::lives::KILL_MS;
 use super::report::{HurryCause, StopCause};
 use super::slot::{Leader, State, StopStage};
 use super::watcher::{Phase, Watcher, Why};
 use super::{Action, Life, Report, SlotId, Supervisor};
 use crate::commands::Publication;
+use crate::config::settings::HookName;
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use crate::signal::Signal;
@@ -85,7 +87,7 @@ impl Supervisor {
         let stop_children = self.settings(id.watcher).stop_children;
         match &mut self.slot_mut(id).state {
             State::Vacant => {}
-            State::Due { .. } | State::Queued => self.vacate(id, now, actions),
+            State::Due { .. } | State::Held { .. } | State::Queued => self.vacate(id, now, actions),
             State::Spawning { stop } => *stop = true,
             State::Running { leader, way, .. } => {
                 let (leader, way) = (*leader, *way);
@@ -96,11 +98,8 @@ impl Supervisor {
                 if stop_children {
                     actions.push(Action::SignalChildren { pid, signal });
                 }
-                actions.push(Action::Signal { pid, signal });
-                actions.push(Action::publish(id.watcher, Publication::Kill { pid }, now));
-                if leader.was_suspended {
-                    actions.push(Action::Signal { pid, signal: Signal::CONT });
-                }
+                let wakes = leader.was_suspended;
+                self.send(Sending { slot: id, pid, signal, kills: true, wakes }, now, actions);
             }
             State::Stopping { .. } | State::Clearing { .. } => {}
         }
@@ -129,8 +128,9 @@ impl Supervisor {
         let stage = match stage {
             StopStage::Asked { .. } => {
                 let waited_ms = now.since_ms(since);
-                actions.push(Action::Signal { pid, signal: Signal::KILL });
-                actions.push(Action::publish(id.watcher, Publication::Kill { pid }, now));
+                let kill = Signal::KILL;
+                let sending = Sending { slot: id, pid, signal: kill, kills: true, wakes: false };
+                self.send(sending, now, actions);
                 actions.push(Action::Report(Report::Outlasted {
                     slot: id,
                     pid,
@@ -159,28 +159,52 @@ impl Supervisor {
             return;
         }
         watcher.reload = None;
+        let dropped = self.drop_hook(w);
         self.set_phase(w, Phase::Stopping);
+        // What has not begun to start has nothing to stop.
+        let waits = dropped != Some(HookName::BeforeStart)
+            && self.call_and_wait(w, HookName::BeforeStop, now, actions);
         for id in self.slot_ids(w) {
             self.slot_mut(id).wanted = false;
+            if !waits || !matches!(self.slot(id).state, State::Running { .. }) {
+                self.stop_slot(id, now, actions);
+            }
+        }
+        self.check_ended(w, now, actions);
+    }
+
+    /// Its hook has nothing against it.
+    pub(super) fn stop_slots(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+        for id in self.slot_ids(w) {
             self.stop_slot(id, now, actions);
         }
         self.check_ended(w, now, actions);
     }
 
+    /// An essential watcher has come to an end that nobody has asked for.
+    pub(super) fn stop_if_essential(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
+        let watcher = &self.watchers[w];
+        if watcher.settings.essential {
+            let code = watcher.last_code;
+            self.begin_shutdown(StopCause::Essential { watcher: w, code }, code, now, actions);
+        }
+    }
+
     /// A slot has become empty: has its watcher come to an end?
     pub(super) fn check_ended(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         let watcher = &self.watchers[w];
-        let (asked, oneshot) = (watcher.phase == Phase::Stopping, watcher.settings.oneshot);
+        let asked = watcher.phase == Phase::Stopping && watcher.refused.is_none();
+        let oneshot = watcher.settings.oneshot;
         if matches!(watcher.phase, Phase::Stopped(_))
-            || watcher.sized == 0 && !asked && !oneshot
+            || watcher.hook.is_some()
+            || watcher.sized == 0 && watcher.is_up() && !oneshot
             || !watcher.has_ended()
         {
             return;
         }
         let completed = oneshot && !watcher.failed && !asked;
-        let (essential, code) = (watcher.settings.essential, watcher.last_code);
-        if essential && !asked && !completed {
-            self.begin_shutdown(StopCause::Essential { watcher: w, code }, code, now, actions);
+        if !asked && !completed {
+            self.stop_if_essential(w, now, actions);
         }
         let watcher = &mut self.watchers[w];
         if matches!(watcher.phase, Phase::Stopped(_)) || !watcher.is_vacant() {
@@ -202,6 +226,7 @@ impl Supervisor {
             actions.push(Action::Report(report));
         }
         actions.push(Action::publish(w, publication, now));
+        self.call_and_wait(w, HookName::AfterStop, now, actions);
     }
 
     /// The ordered stop of everything; the first cause decides the code.
@@ -296,6 +321,11 @@ impl Supervisor {
         }
     }
 
+    /// There is no time for anything but the end.
+    pub(super) fn is_hurried(&self) -> bool {
+        matches!(&self.life, Life::Stopping(shutdown) if shutdown.hurried)
+    }
+
     /// Nothing gets more than `grace_ms` from now on.
     fn hurry(&mut self, cause: HurryCause, grace_ms: u64, now: Moment, actions: &mut Vec<Action>) {
         let at = now.after_ms(grace_ms);
@@ -309,6 +339,7 @@ impl Supervisor {
         for w in self.watcher_ids() {
             self.stop_watcher(w, now, actions);
         }
+        self.drop_hooks(now, actions);
         for id in self.watcher_ids().flat_map(|w| self.slot_ids(w)).collect::<Vec<_>>() {
             self.alter(id, |state| {
                 if let State::Stopping { stage, .. } | State::Clearing { stage, .. } = state
@@ -338,7 +369,9 @@ impl Supervisor {
 
     /// Whether a watcher that was asked to stop still has something that can end.
     fn waits_for_a_stop(&self) -> bool {
-        self.watchers.iter().any(|watcher| !watcher.is_up() && watcher.is_here())
+        // What a hook begins to do at the end is not cut off either.
+        !self.hooks.is_empty()
+            || self.watchers.iter().any(|watcher| !watcher.is_up() && watcher.is_here())
     }
 
     /// All watchers have stopped: what is left of other processes?

@@ -6,11 +6,12 @@
 //!    └───────────┴──(stop; or nothing left to start)──→ Stopping
 //! ```
 
+use super::event::Errand;
 use super::operation::{Current, Operation};
 use super::order::Planned;
 use super::report::Death;
 use super::slot::{Slot, State, StopStage};
-use crate::config::settings::WatcherSettings;
+use crate::config::settings::{HookName, WatcherSettings};
 use crate::moment::Moment;
 use crate::process::Ending;
 use std::collections::VecDeque;
@@ -27,6 +28,14 @@ pub(super) struct Watcher {
     pub(super) reload: Option<Reload>,
     /// All its processes have become their program since it was told to start.
     pub(super) is_started: bool,
+    /// The hook that all of it waits for.
+    pub(super) hook: Option<(HookName, Errand)>,
+    /// Its `after_start` has said yes.
+    pub(super) is_greeted: bool,
+    /// The hook that has said no to its last start.
+    pub(super) refused: Option<HookName>,
+    /// So many times it was started.
+    pub(super) run: u32,
     /// It is to be started when its turn comes.
     pub(super) planned: Option<Planned>,
     /// What it does for a command, and what it is to do after that.
@@ -90,6 +99,10 @@ impl Watcher {
             phase: Phase::Stopped(Why::NotStarted),
             reload: None,
             is_started: false,
+            hook: None,
+            is_greeted: false,
+            refused: None,
+            run: 0,
             planned: None,
             current: None,
             queued: VecDeque::new(),
@@ -116,9 +129,11 @@ impl Watcher {
     /// It runs, or something of it is left that can end.
     pub(super) fn is_here(&self) -> bool {
         self.is_up()
+            || self.hook.is_some()
             || self.slots.iter().any(|slot| match &slot.state {
                 State::Vacant | State::Stopping { stage: StopStage::Stuck, .. } => false,
                 State::Due { .. }
+                | State::Held { .. }
                 | State::Queued
                 | State::Spawning { .. }
                 | State::Running { .. }

@@ -47,6 +47,7 @@ fn ini(dice: &mut Dice, names: &[&str]) -> String {
         text += &format!("numprocesses = {}\n", dice.pick(&[0, 1, 1, 2, 5]));
         text += &format!("priority = {}\n", dice.pick(&[0, 0, 1, 9]));
         text += &format!("graceful_timeout = {}\n", dice.pick(&["0", "0.5", "3", "30"]));
+        text += &quiet_hooks(dice);
         // The make-believe kernel wants to know for good.
         if *name == "w1" {
             text += "kill_tree = False\n";
@@ -65,6 +66,20 @@ fn ini(dice: &mut Dice, names: &[&str]) -> String {
         }
     }
     text
+}
+
+/// Hooks whose answers change nothing in the end.
+fn quiet_hooks(dice: &mut Dice) -> String {
+    let mut text = String::new();
+    if !dice.percent(30) {
+        return text;
+    }
+    for hook in ["before_stop", "after_stop", "before_signal", "after_signal", "after_reap"] {
+        if dice.percent(30) {
+            text += &format!("hooks.{hook} = x\n");
+        }
+    }
+    text + "hook_timeout = 1\n"
 }
 
 impl Clients {

@@ -4,7 +4,7 @@
 use crate::Run;
 use crate::world::World;
 use circus::commands::{Answer, Command, Status};
-use circus::config::settings::{Gate, Readiness, WatcherSettings};
+use circus::config::settings::{Gate, HookName, Readiness, WatcherSettings};
 use circus::process::{Failure, Pid};
 use circus::signal::Signal;
 use circus::supervisor::{Action, Names, Report, SlotId};
@@ -52,6 +52,11 @@ impl Rules {
     pub fn watch(&mut self, action: &Action, world: &World) {
         match action {
             Action::Spawn { slot, .. } => self.spawned(slot.watcher),
+            Action::Hook {
+                watcher, name: HookName::BeforeStart | HookName::BeforeSpawn, ..
+            } => {
+                self.spawned(*watcher);
+            }
             Action::Signal { pid, signal } => self.signals(*pid, *signal, world),
             Action::Report(report) => self.reported(report),
             _ => {}
@@ -111,7 +116,9 @@ impl Rules {
             }
             Report::Ready { .. } => course.ready = true,
             Report::Completed { .. } => *course = Course { completed: true, ..Course::default() },
-            Report::Stopped { .. } => *course = Course::default(),
+            Report::Stopped { .. } | Report::HookFailed { hook: HookName::BeforeStart, .. } => {
+                *course = Course::default();
+            }
             _ => {}
         }
     }

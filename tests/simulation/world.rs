@@ -6,7 +6,7 @@ use circus::moment::Moment;
 use circus::notification::Notification;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Errand, Event, Report, SlotId, Ticket};
+use circus::supervisor::{Action, Errand, Event, HookAnswer, Report, SlotId, Ticket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a process is like.
@@ -58,6 +58,8 @@ pub struct World {
     executed: VecDeque<Pid>,
     /// Probes that are out, and when they come back.
     probes: BTreeMap<Errand, Option<Moment>>,
+    /// Those of them that are hooks.
+    hooks: BTreeSet<Errand>,
     /// Who says when that it is ready.
     notices: BTreeMap<Pid, Moment>,
     signals: VecDeque<Signal>,
@@ -82,6 +84,7 @@ impl World {
             answers: VecDeque::new(),
             executed: VecDeque::new(),
             probes: BTreeMap::new(),
+            hooks: BTreeSet::new(),
             notices: BTreeMap::new(),
             signals: VecDeque::new(),
             suspended: VecDeque::new(),
@@ -256,6 +259,14 @@ impl World {
             6 => {
                 let errand = errand?;
                 self.probes.remove(&errand);
+                if self.hooks.remove(&errand) {
+                    let answer = match self.dice.percent(self.trouble.probes) {
+                        true if self.dice.percent(50) => HookAnswer::No("no".into()),
+                        true => HookAnswer::Failed("boom".into()),
+                        false => HookAnswer::Yes,
+                    };
+                    return Some(Event::HookReturned { errand, answer });
+                }
                 let fails = self.dice.percent(self.trouble.probes);
                 let outcome = if fails { Err("no".into()) } else { Ok(()) };
                 Some(Event::Returned { errand, outcome })
@@ -419,7 +430,15 @@ impl World {
                 let at = (!hangs).then(|| self.now.after_ms(delay_ms));
                 assert!(self.probes.insert(errand, at).is_none(), "an errand has one name");
             }
+            Action::Hook { errand, .. } => {
+                let hangs = self.dice.percent(self.trouble.probes / 2);
+                let delay_ms = self.dice.pick(&[0, 1, 20, 400, 2000]);
+                let at = (!hangs).then(|| self.now.after_ms(delay_ms));
+                assert!(self.hooks.insert(errand), "a call has one name");
+                assert!(self.probes.insert(errand, at).is_none(), "an errand has one name");
+            }
             Action::Abandon { errand } => {
+                self.hooks.remove(&errand);
                 assert!(self.probes.remove(&errand).is_some(), "{errand:?} is out");
             }
             Action::Survey => {

@@ -1,6 +1,7 @@
 //! Short stories: given these events, exactly these actions.
 
 mod commands;
+mod hooks;
 mod order;
 mod stage;
 mod trouble;

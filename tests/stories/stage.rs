@@ -8,7 +8,8 @@ use circus::notification::Notification;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
 use circus::supervisor::{
-    Action, Asker, Errand, Event, Mode, Names, Question, Report, SlotId, Supervisor, Ticket,
+    Action, Asker, Errand, Event, HookAnswer, Mode, Names, Question, Report, SlotId, Supervisor,
+    Ticket,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -27,6 +28,8 @@ pub struct Stage {
     told: Vec<String>,
     /// Probes that have not come back.
     probes: Vec<Errand>,
+    /// Hooks that have not.
+    hooks: Vec<Errand>,
 }
 
 struct Words<'a>(&'a [String]);
@@ -93,6 +96,7 @@ impl Stage {
             published: Vec::new(),
             told: Vec::new(),
             probes: Vec::new(),
+            hooks: Vec::new(),
         }
     }
 
@@ -124,8 +128,15 @@ impl Stage {
                 let question = if question == Question::Ready { "ready" } else { "alive" };
                 format!("is {}.{} {question}?", self.names[slot.watcher as usize], slot.wid())
             }
+            Action::Hook { watcher, slot, errand, name, facts } => {
+                self.hooks.push(errand);
+                let wid = slot.map(|slot| format!(".{}", slot.wid())).unwrap_or_default();
+                let pid = facts.pid.map(|pid| format!(" {pid}")).unwrap_or_default();
+                format!("{} of {}{wid}{pid}?", name.name(), self.names[watcher as usize])
+            }
             Action::Abandon { errand } => {
                 self.probes.retain(|other| *other != errand);
+                self.hooks.retain(|other| *other != errand);
                 "abandon".to_string()
             }
             Action::Answer { ticket, answer } => {
@@ -147,6 +158,22 @@ impl Stage {
     pub fn probe_returns(&mut self, outcome: Result<(), &str>) -> Vec<String> {
         let errand = self.probes.remove(0);
         self.tell(Event::Returned { errand, outcome: outcome.map_err(Rc::from) })
+    }
+
+    /// The oldest hook that runs comes back.
+    pub fn hook_says(&mut self, answer: HookAnswer) -> Vec<String> {
+        let errand = self.hooks.remove(0);
+        self.tell(Event::HookReturned { errand, answer })
+    }
+
+    /// It says yes.
+    pub fn hook_agrees(&mut self) -> Vec<String> {
+        self.hook_says(HookAnswer::Yes)
+    }
+
+    /// It says no.
+    pub fn hook_refuses(&mut self) -> Vec<String> {
+        self.hook_says(HookAnswer::No("no".into()))
     }
 
     /// A process has ended, and its successor goes on.

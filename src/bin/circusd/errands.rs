@@ -1,9 +1,10 @@
 //! Errands: short-lived processes that find something out for the core. Each is in a session of its
 //! own, its output is read as far as people want to see it, and none is ever waited for.
 
+use crate::hook;
 use circus::process::{Ending, Pid};
 use circus::signal::Signal;
-use circus::supervisor::{Errand, Event};
+use circus::supervisor::{Errand, Event, HookAnswer};
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::spawn::{Launch, Outcome, Plan};
 use circus::sys::{error_text, fds, signals};
@@ -20,6 +21,18 @@ const SHOWN_CHARS_MAX: usize = 160;
 /// Read from one errand at once.
 const READ_BYTES: usize = 4096;
 
+/// What an errand is to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Whether a process does its work.
+    Probe,
+    /// What a hook says.
+    Hook {
+        /// A function of Python.
+        is_function: bool,
+    },
+}
+
 /// All that are out.
 #[derive(Debug, Default)]
 pub struct Errands {
@@ -29,6 +42,7 @@ pub struct Errands {
 #[derive(Debug)]
 struct Out {
     errand: Errand,
+    asked: Asked,
     /// Kept until it is reaped: before its program is executed, it uses our memory.
     launch: Launch,
     /// What it prints; `None` when nobody will print any more.
@@ -44,20 +58,31 @@ impl Errands {
         self.out.is_empty()
     }
 
-    /// Send somebody: `plan` gets its output from here.
+    /// Send somebody: `plan` gets its output from here, and `told` as its input.
     ///
     /// # Errors
     /// No process or pipe can be made: the kernel's limits.
-    pub fn send(&mut self, errand: Errand, mut plan: Plan) -> io::Result<()> {
+    pub fn send(
+        &mut self,
+        errand: Errand,
+        asked: Asked,
+        told: Option<&[u8]>,
+        mut plan: Plan,
+    ) -> io::Result<()> {
         let (output, theirs) = fds::pipe()?;
         let write_end = theirs.as_raw_fd();
         plan.streams[1] = Some(write_end);
         plan.streams[2] = Some(write_end);
+        let input = told.map(filled).transpose()?;
+        if let Some(input) = &input {
+            plan.streams[0] = Some(input.as_raw_fd());
+        }
         // From here on the kernel holds it for the new process, which has copied it.
         let launch = Launch::start(plan)?;
         drop(theirs);
         self.out.push(Out {
             errand,
+            asked,
             launch,
             output: Some(output),
             printed: Vec::new(),
@@ -105,7 +130,8 @@ impl Errands {
         out.read();
         // What it has left behind would be nobody's.
         signals::send_to_group(pid, Signal::KILL);
-        let outcome = match (out.launch.outcome(), ending) {
+        let launched = out.launch.outcome();
+        let outcome = match (&launched, ending) {
             (Outcome::Failed(failure), _) => {
                 Err(format!("cannot be executed: {}", error_text(failure.errno)))
             }
@@ -115,13 +141,34 @@ impl Errands {
             (_, Ending::NotExecuted(failure)) => Err(error_text(failure.errno).to_string()),
         };
         let outcome = outcome.map_err(|ending| Rc::from(reason(&out.printed, ending)));
-        Some(Event::Returned { errand: out.errand, outcome })
+        let errand = out.errand;
+        Some(match (out.asked, launched, outcome) {
+            (Asked::Probe, _, outcome) => Event::Returned { errand, outcome },
+            (Asked::Hook { is_function }, Outcome::Failed(_), Err(reason)) => {
+                let program = if is_function { "python3 " } else { "" };
+                let answer = HookAnswer::Failed(format!("{program}{reason}").into());
+                Event::HookReturned { errand, answer }
+            }
+            (Asked::Hook { is_function }, _, outcome) => {
+                let answer = hook::answer(is_function, ending, outcome);
+                Event::HookReturned { errand, answer }
+            }
+        })
     }
 
     /// Whether this is one of them.
     pub fn is(&self, pid: Pid) -> bool {
         self.out.iter().any(|out| out.launch.pid() == pid)
     }
+}
+
+/// A pipe that holds this and nothing more will come.
+fn filled(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let (theirs, ours) = fds::pipe()?;
+    if fds::write(ours.as_fd(), bytes)? < bytes.len() {
+        return Err(io::Error::other("there is too much to tell"));
+    }
+    Ok(theirs)
 }
 
 impl Out {

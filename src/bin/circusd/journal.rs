@@ -279,6 +279,7 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         | Report::Faulty { .. }
         | Report::Succeeded { .. }
         | Report::Blocked { .. }
+        | Report::HookFailed { .. }
         | Report::Added { .. }
         | Report::Removed { .. }
         | Report::HupSent { .. }

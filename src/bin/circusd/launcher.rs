@@ -1,9 +1,12 @@
 //! From a watcher's settings to what `sys::spawn` needs for one process.
 
-use crate::probe;
+use crate::{hook, probe};
 use circus::config::program::{Program, beside, program};
-use circus::config::settings::{Liveness, Probe, Readiness, Variable, WatcherSettings};
+use circus::config::settings::{
+    HookCommand, Liveness, Probe, Readiness, Variable, WatcherSettings,
+};
 use circus::process::Tag;
+use circus::supervisor::SlotId;
 use circus::sys::identity;
 use circus::sys::notify::NotifySocket;
 use circus::sys::spawn::Plan;
@@ -68,6 +71,21 @@ impl Launcher {
         };
         plan.streams[0] = null;
         Ok(plan)
+    }
+
+    /// What to do for a hook; its input and output are not in it. The error is a sentence.
+    pub fn hook_plan(&self, call: &hook::Call<'_>) -> Result<Plan, String> {
+        let (settings, wid) = (call.settings, call.slot.map(SlotId::wid));
+        let mut program = match (&call.hook.run, call.words()) {
+            (HookCommand::Command(text), _) => beside(text, settings, wid, &self.environment)?,
+            (HookCommand::Python(_), ours) => {
+                let mut program = beside("python3", settings, wid, &self.environment)?;
+                program.argv = ours.into_iter().flatten().map(<[u8]>::to_vec).collect();
+                program
+            }
+        };
+        program.environment.extend(call.environment());
+        self.common_plan(settings, program)
     }
 
     /// What a watcher's processes and its probes have in common.

@@ -14,6 +14,7 @@ mod errands;
 mod figures;
 mod files;
 mod gateway;
+mod hook;
 mod journal;
 mod keys;
 mod last_words;

@@ -5,6 +5,7 @@
 //! that was decided before is done, so a signal never reaches a number that is another process's
 //! by now.
 
+mod calls;
 mod notices;
 mod requests;
 
@@ -395,11 +396,9 @@ impl Shell {
                 }
             }
             Action::Survey => self.survey_asked = true,
-            Action::Probe { slot, errand, question } => {
-                if let Err(reason) = self.probe(slot, errand, question) {
-                    let outcome = Err(reason.into());
-                    self.events.push_back(Event::Returned { errand, outcome });
-                }
+            Action::Probe { slot, errand, question } => self.probe(slot, errand, question),
+            Action::Hook { watcher, slot, errand, name, facts } => {
+                self.hook(watcher, slot, errand, name, facts);
             }
             Action::Abandon { errand } => self.errands.abandon(errand),
             Action::Report(report) => {

@@ -1,11 +1,11 @@
-//! What is learned of processes: what they tell about themselves (sd_notify), what probes find out.
-//! And what we tell about us.
+//! What is learned of processes: what they tell about themselves (sd_notify), and what we tell about
+//! us.
 
 use super::Shell;
 use circus::config::settings::LogLevel;
 use circus::notification::Notification;
 use circus::process::Pid;
-use circus::supervisor::{Errand, Event, Question, SlotId};
+use circus::supervisor::Event;
 use circus::sys::notify::{self, Received};
 use circus::sys::poll::PollSet;
 use circus::sys::procfs;
@@ -38,19 +38,6 @@ impl Shell {
                 }
             }
         }
-    }
-
-    /// Send somebody to ask.
-    pub(super) fn probe(
-        &mut self,
-        slot: SlotId,
-        errand: Errand,
-        question: Question,
-    ) -> Result<(), String> {
-        let settings = self.supervisor.settings(slot.watcher).clone();
-        let Some(probe) = question.probe(&settings) else { return Ok(()) };
-        let plan = self.launcher.probe_plan(&settings, slot.wid(), probe)?;
-        self.errands.send(errand, plan).map_err(|error| format!("cannot be asked: {error}"))
     }
 
     /// Our process that this one is or descends from, whatever it did to get away.

@@ -1,0 +1,78 @@
+//! Who is sent on an errand: probes and hooks.
+
+use super::Shell;
+use crate::errands::Asked;
+use crate::files::Files;
+use crate::hook;
+use circus::config::Source;
+use circus::config::settings::{HookCommand, HookName};
+use circus::supervisor::{Errand, Event, HookAnswer, HookFacts, Question, SlotId};
+use circus::sys::clock;
+
+impl Shell {
+    /// Send somebody to ask, or say at once why not.
+    pub(super) fn probe(&mut self, slot: SlotId, errand: Errand, question: Question) {
+        if let Err(reason) = self.try_probe(slot, errand, question) {
+            let outcome = Err(reason.into());
+            self.events.push_back(Event::Returned { errand, outcome });
+        }
+    }
+
+    /// The same for a hook.
+    pub(super) fn hook(
+        &mut self,
+        watcher: u32,
+        slot: Option<SlotId>,
+        errand: Errand,
+        name: HookName,
+        facts: HookFacts,
+    ) {
+        if let Err(reason) = self.try_hook(watcher, slot, errand, name, facts) {
+            let answer = HookAnswer::Failed(reason.into());
+            self.events.push_back(Event::HookReturned { errand, answer });
+        }
+    }
+
+    /// The error is a few words.
+    fn try_probe(
+        &mut self,
+        slot: SlotId,
+        errand: Errand,
+        question: Question,
+    ) -> Result<(), String> {
+        let settings = self.supervisor.settings(slot.watcher).clone();
+        let Some(probe) = question.probe(&settings) else { return Ok(()) };
+        let plan = self.launcher.probe_plan(&settings, slot.wid(), probe)?;
+        let sent = self.errands.send(errand, Asked::Probe, None, plan);
+        sent.map_err(|error| format!("cannot be asked: {error}"))
+    }
+
+    /// The error is a few words.
+    fn try_hook(
+        &mut self,
+        watcher: u32,
+        slot: Option<SlotId>,
+        errand: Errand,
+        name: HookName,
+        facts: HookFacts,
+    ) -> Result<(), String> {
+        let settings = self.supervisor.settings(watcher).clone();
+        let hook = settings.hooks.iter().find(|hook| hook.name == name);
+        let Some(hook) = hook else { return Err("it is not there any more".to_string()) };
+        let running = self.supervisor.running(watcher).into_iter();
+        let call = hook::Call {
+            settings: &settings,
+            hook,
+            slot,
+            facts,
+            pids: running.map(|process| process.pid.number()).collect(),
+            unix_time: clock::wall().0 as f64,
+        };
+        let plan = self.launcher.hook_plan(&call)?;
+        let is_function = matches!(hook.run, HookCommand::Python(_));
+        let told = call.json(&Files.current_dir());
+        let asked = Asked::Hook { is_function };
+        let sent = self.errands.send(errand, asked, Some(told.as_bytes()), plan);
+        sent.map_err(|error| format!("cannot be called: {error}"))
+    }
+}
