@@ -85,6 +85,15 @@ pub fn is_conflict(reply: &Json) -> bool {
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
+    row("hooks", "r11", Here::Refused(5, "before_start-false has not started"), FORBIDDEN),
+    row("hooks", "r15", Here::Refused(5, "before_start-none has not started"), FORBIDDEN),
+    row("hooks", "r19", Here::Refused(5, "before_start-boom has not started"), FORBIDDEN),
+    row("hooks", "r27", Here::Refused(5, "after_start-false has not started"), FORBIDDEN),
+    row("hooks", "r31", Here::Refused(5, "after_start-none has not started"), FORBIDDEN),
+    row("hooks", "r35", Here::Refused(5, "after_start-boom has not started"), FORBIDDEN),
+    row("hooks", "r43", Here::Refused(5, "before_spawn-false has not started"), FORBIDDEN),
+    row("hooks", "r47", Here::Refused(5, "before_spawn-none has not started"), FORBIDDEN),
+    row("hooks", "r51", Here::Refused(5, "before_spawn-boom has not started"), FORBIDDEN),
     row("basic", "r41", Here::With(&[("options.max_retry", "9")]), TAKES_EFFECT),
     row("basic", "r42", Here::Ask(r#"{"command": "set", "properties": {"name": "sleeper", "options": {"respawn": true}, "waiting": true}, "id": "r42"}"#), TAKES_EFFECT),
     row("basic", "r80", Here::Reply(r#"{"status": "ok", "time": 0.5, "id": "r80"}"#), LIMITS),
@@ -182,6 +191,8 @@ const SETTABLE: &str = "every option of a process can be set (docs/differences.m
 const MISTAKE: &str = "a mistake is told before anything is done (docs/differences.md 49, 57)";
 const LIMITS: &str = "limits can be given to add (docs/differences.md 55)";
 const GONE: &str = "a process that the watcher does not have is an error (docs/differences.md 52)";
+const FORBIDDEN: &str =
+    "who waits for a start that a hook forbids is told so (docs/differences.md 95)";
 const FAILED: &str = "who waits for a start is told that it failed (docs/differences.md 48)";
 const NUMBER: &str = "a number may be written as a text (docs/differences.md 49)";
 const ZERO: &str = "a watcher that shall have no process is active without one";
