@@ -5,7 +5,7 @@ use circus::moment::Moment;
 use circus::notification::Notification;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Event, SlotId, Ticket};
+use circus::supervisor::{Action, Event, HookAnswer, SlotId, Ticket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What new processes are like, each for so many of them.
@@ -109,9 +109,16 @@ impl Kernel {
             Action::Probe { errand, .. } => {
                 self.events.push_back(Event::Returned { errand, outcome: Ok(()) });
             }
+            Action::Hook { errand, .. } => {
+                self.events.push_back(Event::HookReturned { errand, answer: HookAnswer::Yes });
+            }
             Action::Abandon { errand } => {
                 let is_it = |event: &Event| {
-                    matches!(event, Event::Returned { errand: other, .. } if *other == errand)
+                    matches!(
+                        event,
+                        Event::Returned { errand: other, .. }
+                            | Event::HookReturned { errand: other, .. } if *other == errand
+                    )
                 };
                 let before = self.events.len();
                 self.events.retain(|event| !is_it(event));
