@@ -84,7 +84,10 @@ impl Launcher {
                 program
             }
         };
-        program.environment.extend(call.environment());
+        let own = call.environment();
+        // The first of two equal names is the one that getenv(3) finds.
+        program.environment.retain(|(name, _)| own.iter().all(|(ours, _)| ours != name));
+        program.environment.extend(own);
         self.common_plan(settings, program)
     }
 
