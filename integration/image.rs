@@ -88,6 +88,22 @@ fn services_alone() -> String {
     })
 }
 
+/// The same with PostgreSQL, its programs in PATH.
+#[track_caller]
+pub fn database() -> String {
+    static MADE: Made = OnceLock::new();
+    once(&MADE, || {
+        let tag = "circus-test/database:bookworm";
+        let base = services_alone();
+        locked(|| {
+            if !exists(tag) {
+                build_with(tag, "database.Dockerfile", &base).expect("PostgreSQL can be had");
+            }
+        });
+        with_programs("database-subject", tag, "/usr/local/bin/")
+    })
+}
+
 /// Debian; made by debootstrap where possible, else pulled.
 #[track_caller]
 pub fn debian() -> String {

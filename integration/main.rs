@@ -18,6 +18,7 @@ mod examples;
 mod job_control;
 mod network;
 mod operators;
+mod order;
 mod original;
 mod restrictions;
 mod watchers;
