@@ -3,6 +3,7 @@
 
 use circus::config::Source;
 use circus::config::settings::Variable;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// What is in no answer, no mistake and no warning, wherever it was read.
@@ -14,7 +15,11 @@ pub const MAIN: &str = "/etc/circus/circus.ini";
 const SEPARATOR: &[u8] = b"@@@ ";
 
 /// Files by path.
-pub struct Files(BTreeMap<String, Vec<u8>>);
+pub struct Files {
+    by_path: BTreeMap<String, Vec<u8>>,
+    /// The secret was read as a part of the configuration, of which mistakes show lines.
+    pub secret_is_configuration: Cell<bool>,
+}
 
 impl Files {
     /// With a few that are always there unless the input has its own.
@@ -43,19 +48,25 @@ impl Files {
                 start = (at + SEPARATOR.len() + length + 1).min(data.len());
             }
         }
-        Files(files)
+        Files { by_path: files, secret_is_configuration: Cell::new(false) }
     }
 }
 
 impl Source for Files {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.0.get(path).cloned().ok_or_else(|| "No such file or directory".to_owned())
+        let is_secret = ["/run/secrets/db", "/etc/circus/secret"].contains(&path);
+        self.secret_is_configuration.set(self.secret_is_configuration.get() || is_secret);
+        self.by_path.get(path).cloned().ok_or_else(|| "No such file or directory".to_owned())
+    }
+
+    fn read_secret(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.by_path.get(path).cloned().ok_or_else(|| "No such file or directory".to_owned())
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
         // As circusd looks: the directory is literal.
         let (directory, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
-        let paths = self.0.keys().filter(|path| {
+        let paths = self.by_path.keys().filter(|path| {
             let (there, entry) = path.rsplit_once('/').unwrap_or((".", path));
             there == directory && circus::pattern::matches(name, entry)
         });
