@@ -24,6 +24,9 @@ pub fn parse(content: &[u8]) -> Result<Vec<Variable>, String> {
             return Err(format!("its line {number} is not NAME=value"));
         };
         let (name, value) = (line[..equals].trim_ascii_end(), line[equals + 1..].trim_ascii());
+        if std::str::from_utf8(name).is_err() {
+            return Err(format!("the name in its line {number} is not UTF-8 text"));
+        }
         if name.iter().any(u8::is_ascii_whitespace) {
             return Err(format!("the name in its line {number} has blanks"));
         }
@@ -61,6 +64,7 @@ mod tests {
     #[test]
     fn a_bad_line_is_named_but_not_shown() {
         assert_eq!(parse(b"A=1\nsecret\n"), Err("its line 2 is not NAME=value".to_owned()));
+        assert_eq!(parse(b"\xff=1"), Err("the name in its line 1 is not UTF-8 text".to_owned()));
         assert!(parse(b"=x").is_err() && parse(b"A B=1").is_err() && parse(b"A=\0").is_err());
     }
 }
