@@ -81,7 +81,10 @@ pub enum Command {
         name: Option<Box<str>>,
     },
     /// What sockets there are.
-    ListSockets,
+    ListSockets {
+        /// With what the kernel tells, and who uses them: more than Circus knows.
+        detail: bool,
+    },
     /// How many processes.
     Numprocesses {
         /// Of this watcher only.
@@ -168,7 +171,7 @@ impl Command {
             | Command::Get { .. }
             | Command::GlobalOptions { .. }
             | Command::List { .. }
-            | Command::ListSockets
+            | Command::ListSockets { .. }
             | Command::Numprocesses { .. }
             | Command::Numwatchers
             | Command::Options { .. }

@@ -85,7 +85,11 @@ fn command(name: &str, given: Result<&Given<'_>, Refusal>) -> Result<Command, Re
             let reason = "invalid message. use a pub/sub socket";
             return Err(Refusal::new(Errno::Message, reason));
         }
-        "listsockets" => Command::ListSockets,
+        "listsockets" => {
+            // Circus takes no notice of what is sent with it.
+            let detail = given.ok().and_then(|given| given.flag("detail", false).ok());
+            Command::ListSockets { detail: detail.unwrap_or(false) }
+        }
         "numprocesses" => Command::Numprocesses { name: given?.name_if_any()? },
         "numwatchers" => Command::Numwatchers,
         "options" => Command::Options { name: given?.name()? },

@@ -12,7 +12,7 @@ use crate::config::settings::{EnvironmentSettings, Hook, ResourceLimit, WatcherS
 use crate::config::show::MASK;
 use crate::config::users::Users;
 use crate::config::watcher::check_family_name;
-use crate::config::{Source, Watchers, dependencies, hooks, kernel, program, python, words};
+use crate::config::{Source, Watchers, dependencies, hooks, kernel, program, python, sockets, words};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -302,6 +302,8 @@ impl Changing {
         if self.command {
             check_command(&settings)?;
         }
+        sockets::check(&settings, watchers.sockets())
+            .map_err(|(option, reason)| wrong(format!("'{option}' {reason}")))?;
         if self.identity {
             let kept = |key: &str| {
                 let found = self.kept.iter().find(|(name, _)| **name == *key);

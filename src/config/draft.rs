@@ -2,8 +2,8 @@
 
 use crate::config::options::{self, WATCHER};
 use crate::config::settings::{
-    CheckSettings, EnvironmentSettings, Limit, Liveness, Readiness, Respawn, SuccessCode,
-    WatcherSettings,
+    CheckSettings, EnvironmentSettings, Limit, Liveness, Readiness, Respawn, SocketUse,
+    SuccessCode, WatcherSettings,
 };
 use crate::signal::Signal;
 use std::rc::Rc;
@@ -35,8 +35,8 @@ pub struct Draft {
     pub respawn: Option<Respawn>,
     /// `depends_on`.
     pub depends_on: Box<str>,
-    /// `stdin_socket`.
-    pub stdin_socket: Box<str>,
+    /// What it does with the sockets.
+    pub sockets: SocketUse,
     /// `check`.
     pub liveness: Option<Liveness>,
     /// `check_…`, whether there is a check or not.
@@ -59,7 +59,7 @@ impl Default for Draft {
             virtualenv_py_ver: Box::default(),
             respawn: None,
             depends_on: Box::default(),
-            stdin_socket: Box::default(),
+            sockets: SocketUse::default(),
             liveness: None,
             check: CheckSettings {
                 by: Liveness::Watchdog,
@@ -91,6 +91,7 @@ impl Draft {
             respawn: written.then_some(settings.respawn),
             copy_env: settings.environment.inherit,
             env_from_files: settings.environment.from_files,
+            sockets: settings.sockets.as_deref().cloned().unwrap_or_default(),
             settings: settings.clone(),
             check: Draft::with_defaults().check,
             ..Draft::default()
@@ -112,6 +113,8 @@ impl Draft {
         let mut settings = self.settings;
         settings.respawn = respawn;
         settings.check = self.liveness.map(|by| Box::new(CheckSettings { by, ..self.check }));
+        let uses_some = self.sockets != SocketUse::default();
+        settings.sockets = uses_some.then(|| Box::new(self.sockets));
         if settings.oneshot {
             settings.ready = Readiness::Started;
         }
@@ -182,6 +185,7 @@ fn blank() -> WatcherSettings {
         oom_score_adj: None,
         no_new_privs: false,
         capabilities: None,
+        sockets: None,
         close_child_stdin: false,
         close_child_stdout: false,
         close_child_stderr: false,

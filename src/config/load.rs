@@ -297,12 +297,13 @@ impl<'a> Reading<'a> {
             Some(section) if self.is_enabled(section) => self.circus(section),
             Some(_) | None => CircusSettings::default(),
         };
-        let sockets = self.sockets(document, &defaults);
+        let (sockets, switched_off) = self.sockets(document, &defaults);
         self.plugins(document, &defaults);
-        let watchers = self.watchers(document, &defaults, &sockets);
+        let watchers = self.watchers(document, &defaults, &sockets, &switched_off);
         Config {
             circus,
             watchers,
+            sockets,
             unsupported: std::mem::take(&mut self.later).into_words(),
             warnings: std::mem::take(&mut self.warnings).into_lines(),
         }

@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod options;
 pub mod program;
 pub mod settings;
+pub mod sockets;
 pub mod spelling;
 pub mod value;
 pub mod words;
@@ -42,19 +43,25 @@ pub use mistake::Mistake;
 pub use show::{Shown, shown_circus, shown_options};
 pub use watcher::main_command;
 
-use settings::WatcherSettings;
+use settings::{SocketSettings, WatcherSettings};
 use std::rc::Rc;
 
-/// The watchers that there are, for options that name others.
+/// What there is, for options that name others.
 pub trait Watchers {
     /// The one of this name, by the rules of whoever asks for case.
     fn watcher(&self, name: &str) -> Option<&WatcherSettings>;
+    /// The sockets that there are, sorted by name.
+    fn sockets(&self) -> &[Rc<SocketSettings>];
 }
 
 /// Those of a configuration, by exactly their names.
 impl Watchers for Vec<Rc<WatcherSettings>> {
     fn watcher(&self, name: &str) -> Option<&WatcherSettings> {
         self.iter().find(|watcher| *watcher.name == *name).map(|watcher| &**watcher)
+    }
+
+    fn sockets(&self) -> &[Rc<SocketSettings>] {
+        &[]
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::config::expand::{Piece, VALUE_BYTES_MAX, pieces};
 use crate::config::options::{self, WATCHER};
 use crate::config::settings::{Variable, WatcherSettings};
+use crate::config::sockets::FIRST_DESCRIPTOR;
 use crate::config::{kernel, python, words};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -22,16 +23,21 @@ pub struct Program {
     pub working_dir: Option<Vec<u8>>,
 }
 
-/// Works out what to execute for the process `wid`; `inherited` is circusd's own environment.
+/// Works out what to execute for the process `wid`; `inherited` is circusd's own environment, and
+/// `sockets` are the names of those that it finds from `sockets::FIRST_DESCRIPTOR` on.
 pub fn program(
     settings: &WatcherSettings,
     wid: u32,
     inherited: &[Variable],
+    sockets: &[&str],
 ) -> Result<Program, String> {
     let environment = environment(settings, inherited);
     let argv = match &settings.argv {
         Some(words) => words.iter().map(|word| word.to_vec()).collect(),
-        None => argv(settings, wid, &environment)?,
+        None => {
+            let process = Process { settings, wid: Some(wid), environment: &environment, sockets };
+            argv(&process)?
+        }
     };
     put_together(argv, settings.executable.as_deref(), environment, settings)
 }
@@ -45,7 +51,8 @@ pub fn beside(
     inherited: &[Variable],
 ) -> Result<Program, String> {
     let environment = environment(settings, inherited);
-    let argv = expand(text, settings, wid, &environment)?;
+    let process = Process { settings, wid, environment: &environment, sockets: &[] };
+    let argv = expand(text, &process)?;
     let argv = words::split(&argv).map_err(|reason| reason.to_string())?;
     put_together(argv, None, environment, settings)
 }
@@ -118,14 +125,19 @@ fn environment<'a>(settings: &'a WatcherSettings, inherited: &'a [Variable]) -> 
     environment
 }
 
-fn argv(
-    settings: &WatcherSettings,
-    wid: u32,
-    environment: &Environment<'_>,
-) -> Result<Vec<Vec<u8>>, String> {
+/// What is known of a process before it starts.
+#[derive(Clone, Copy)]
+struct Process<'a> {
+    settings: &'a WatcherSettings,
+    wid: Option<u32>,
+    environment: &'a Environment<'a>,
+    sockets: &'a [&'a str],
+}
+
+fn argv(process: &Process<'_>) -> Result<Vec<Vec<u8>>, String> {
+    let settings = process.settings;
     let expanded = |option: &str, text: &str| {
-        expand(text, settings, Some(wid), environment)
-            .map_err(|reason| format!("{option} {reason}"))
+        expand(text, process).map_err(|reason| format!("{option} {reason}"))
     };
     let split = |option: &str, text: &[u8]| {
         words::split(text).map_err(|reason| format!("{option} {reason}"))
@@ -152,14 +164,9 @@ fn argv(
 }
 
 /// Replaces what is known now; everything else stays as written.
-fn expand(
-    text: &str,
-    settings: &WatcherSettings,
-    wid: Option<u32>,
-    environment: &Environment<'_>,
-) -> Result<Vec<u8>, String> {
+fn expand(text: &str, process: &Process<'_>) -> Result<Vec<u8>, String> {
     let mut out = Vec::with_capacity(text.len());
-    let folded = Folded { environment, names: OnceCell::new() };
+    let folded = Folded { environment: process.environment, names: OnceCell::new() };
     for piece in pieces(text) {
         // The kernel takes no words as long as this.
         if out.len() > VALUE_BYTES_MAX {
@@ -167,7 +174,7 @@ fn expand(
         }
         match piece {
             Piece::Text(text) | Piece::Unclosed(text) => out.extend_from_slice(text.as_bytes()),
-            Piece::Variable { written, name } => match value(name, settings, wid, &folded) {
+            Piece::Variable { written, name } => match value(name, process, &folded) {
                 Some(value) => out.extend(value),
                 None => out.extend_from_slice(written.as_bytes()),
             },
@@ -176,18 +183,18 @@ fn expand(
     Ok(out)
 }
 
-fn value(
-    name: &str,
-    settings: &WatcherSettings,
-    wid: Option<u32>,
-    environment: &Folded<'_>,
-) -> Option<Vec<u8>> {
+fn value(name: &str, process: &Process<'_>, environment: &Folded<'_>) -> Option<Vec<u8>> {
+    let settings = process.settings;
     let folded = name.to_ascii_lowercase();
     if folded == "wid" {
-        return wid.map(|wid| wid.to_string().into_bytes());
+        return process.wid.map(|wid| wid.to_string().into_bytes());
     }
     if folded.starts_with("env.") {
         return environment.variable(&name.as_bytes()[4..]).map(<[u8]>::to_vec);
+    }
+    if let Some(socket) = name.to_lowercase().strip_prefix("sockets.") {
+        let index = process.sockets.iter().position(|known| *known == socket)?;
+        return Some((FIRST_DESCRIPTOR + index).to_string().into_bytes());
     }
     if let Some(resource) = folded.strip_prefix("rlimits.") {
         let number = kernel::resource(resource)?;
@@ -276,7 +283,7 @@ mod tests {
     fn run(options: &str, environment: &[(&str, &str)]) -> Result<Program, String> {
         let inherited = variables(environment);
         let config = load_text(&format!("[watcher:web]\n{options}"), environment).expect("valid");
-        program(&config.watchers[0], 7, &inherited)
+        program(&config.watchers[0], 7, &inherited, &["ctl", "web"])
     }
 
     fn argv(options: &str) -> Vec<String> {
@@ -295,9 +302,9 @@ mod tests {
     #[test]
     fn variables_of_the_process_are_replaced_at_its_start() {
         let options = "cmd = run $(circus.wid) ((CIRCUS.WID)) $(circus.name) $(circus.numprocesses) $(circus.sockets.web) \
-             $(circus.rlimits.nofile) $(circus.uid) $(circus.shell) $(circus.env.home)\nrlimit_nofile = 5\n";
+             $(circus.rlimits.nofile) $(circus.uid) $(circus.shell) $(circus.env.home)\nrlimit_nofile = 5\n[socket:web]\n";
         let expected =
-            ["run", "7", "7", "web", "1", "$(circus.sockets.web)", "5", "None", "False", "/h"];
+            ["run", "7", "7", "web", "1", "4", "5", "None", "False", "/h"];
         assert_eq!(argv(options), expected);
     }
 
@@ -345,7 +352,7 @@ mod tests {
     #[test]
     fn a_main_command_is_used_as_it_is() {
         let words = [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"];
-        let program = program(&crate::config::main_command(&words), 1, &[]).expect("runs");
+        let program = program(&crate::config::main_command(&words), 1, &[], &[]).expect("runs");
         assert_eq!(program.argv, [&b"/bin/echo"[..], b"$(circus.wid)", b"\xff"]);
     }
 }

@@ -1,48 +1,17 @@
-//! Sections of which there may be many: sockets, plugins, watchers, and whether they fit together.
+//! Sections of which there may be many: plugins, watchers, and whether they fit together.
 
 use crate::config::draft::Draft;
 use crate::config::ini::{Document, Entry, Section};
 use crate::config::load::Reading;
-use crate::config::mistake::{Position, shortened};
-use crate::config::options::{self, PLUGIN, SOCKET, WATCHER};
-use crate::config::settings::{Dependency, WatcherSettings};
+use crate::config::mistake::shortened;
+use crate::config::options::{self, PLUGIN, WATCHER};
+use crate::config::settings::{Dependency, SocketSettings, WatcherSettings};
 use crate::config::watcher::{self, ENTRY_BYTES, Named, Read};
 use crate::config::{dependencies, spelling};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 impl<'a> Reading<'a> {
-    /// Checks the sockets. Returns their names, those of switched off ones too.
-    pub fn sockets(&mut self, document: &Document, defaults: &[&Entry]) -> BTreeSet<String> {
-        let mut names: BTreeMap<String, &Position> = BTreeMap::new();
-        let defaults = known(defaults, |key| options::find(&SOCKET, key).is_some());
-        for section in &document.sections {
-            let Some(name) = section.header.strip_prefix("socket:") else {
-                continue;
-            };
-            if !self.is_one_more(section, names.len(), SOCKETS_MAX) {
-                break;
-            }
-            let name = name.to_lowercase();
-            let header = format!("[{}]", section.header);
-            if name.trim().is_empty() {
-                self.mistakes.add(&section.at, &header, "has no name; write [socket:NAME]");
-            }
-            if let Some(first) = names.insert(name, &section.at) {
-                let text = format!("is there already in {}:{}; rename one", first.file, first.line);
-                self.mistakes.add(&section.at, &header, text);
-            }
-            if !self.is_enabled(section) {
-                continue;
-            }
-            for entry in self.with_defaults(section, &defaults) {
-                self.row(&SOCKET, "[socket:NAME]", entry, &mut ());
-            }
-            self.later.section(&section.header);
-        }
-        names.into_keys().collect()
-    }
-
     /// Checks what circusd itself knows of plugins.
     pub fn plugins(&mut self, document: &Document, defaults: &[&Entry]) {
         let defaults = known(defaults, |key| {
@@ -83,7 +52,8 @@ impl<'a> Reading<'a> {
         &mut self,
         document: &Document,
         defaults: &[&Entry],
-        sockets: &BTreeSet<String>,
+        sockets: &[Rc<SocketSettings>],
+        switched_off: &BTreeSet<String>,
     ) -> Vec<Rc<WatcherSettings>> {
         let defaults = known(defaults, |key| options::find(&WATCHER, key).is_some());
         let template = Draft::with_defaults();
@@ -106,7 +76,7 @@ impl<'a> Reading<'a> {
         crate::sort::sort_by(&mut watchers, |a, b| a.settings.name.cmp(&b.settings.name));
         self.check_names(&watchers);
         self.resolve_dependencies(&mut watchers, &left_out);
-        self.check_stdin_sockets(&watchers, sockets);
+        self.check_sockets(&watchers, sockets, switched_off);
         let settings = watchers.into_iter().map(|read| Rc::new(read.settings));
         let mut settings: Vec<Rc<WatcherSettings>> = settings.collect();
         // The collection took over the memory of the larger elements.
@@ -205,7 +175,7 @@ impl<'a> Reading<'a> {
     }
 
     /// There may be so many of a kind, and all is still well.
-    fn is_one_more(&mut self, section: &Section, count: usize, most: usize) -> bool {
+    pub fn is_one_more(&mut self, section: &Section, count: usize, most: usize) -> bool {
         if count == most {
             let header = format!("[{}]", section.header);
             let text = format!("is one more than the {most} of its kind that there may be");
@@ -215,7 +185,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Entries of a section, then those of `[DEFAULT]` that it does not have.
-    fn with_defaults<'e>(
+    pub fn with_defaults<'e>(
         &mut self,
         section: &'e Section,
         defaults: &[&'e Entry],
@@ -228,22 +198,6 @@ impl<'a> Reading<'a> {
         }
         section.entries.iter().chain(more).collect()
     }
-
-    fn check_stdin_sockets(&mut self, watchers: &[Read], sockets: &BTreeSet<String>) {
-        for Named { text: name, at, is_plain } in
-            watchers.iter().filter_map(|read| read.stdin_socket.as_ref())
-        {
-            if !sockets.contains(&name.to_lowercase()) {
-                if self.mistakes.is_full() {
-                    return;
-                }
-                let question = spelling::question(name, sockets.iter().map(String::as_str));
-                let name = if *is_plain { shortened(name) } else { "…".to_owned() };
-                let text = format!("there is no section [socket:{name}]{question}");
-                self.mistakes.add(at, "stdin_socket", text);
-            }
-        }
-    }
 }
 
 /// Entries of `[DEFAULT]` that are known to a kind of section.
@@ -254,5 +208,4 @@ fn known<'e>(defaults: &[&'e Entry], is_known: impl Fn(&str) -> bool) -> Vec<&'e
 /// What an item of `depends_on` takes.
 const DEPENDENCY_BYTES: usize = 48;
 const WATCHERS_MAX: usize = 10_000;
-const SOCKETS_MAX: usize = 1000;
 const PLUGINS_MAX: usize = 1000;

@@ -5,10 +5,13 @@
 //! small: boxed text, durations in milliseconds, and one shared environment where it is equal.
 
 mod service;
+mod socket;
 
 pub use service::{
     CheckSettings, Dependency, Gate, Hook, HookCommand, HookName, Liveness, Probe, Readiness,
 };
+
+pub use socket::{SocketKind, SocketPlace, SocketSettings, SocketUse, WantedSockets};
 
 use crate::config::options::Keeps;
 use crate::signal::Signal;
@@ -25,6 +28,8 @@ pub struct Config {
     pub circus: CircusSettings,
     /// Sections `[watcher:…]`, sorted by name as in Circus.
     pub watchers: Vec<Rc<WatcherSettings>>,
+    /// Sections `[socket:…]`, sorted by name as in Circus.
+    pub sockets: Vec<Rc<SocketSettings>>,
     /// What the file asks for that this version does not do yet, a few words each.
     pub unsupported: Vec<String>,
     /// What will surprise, one sentence each, with `file:line`.
@@ -347,6 +352,8 @@ pub struct WatcherSettings {
     pub no_new_privs: bool,
     /// Bit set of the capabilities (bit = the kernel's number) that the process may have.
     pub capabilities: Option<u64>,
+    /// What it does with the sockets, if anything.
+    pub sockets: Option<Box<SocketUse>>,
     /// stdin is `/dev/null`.
     pub close_child_stdin: bool,
     /// stdout is `/dev/null`.

@@ -35,8 +35,8 @@ pub struct Read {
     pub at: Position,
     /// `depends_on`.
     pub depends_on: Option<Named>,
-    /// `stdin_socket`.
-    pub stdin_socket: Option<Named>,
+    /// Where the options are that ask for sockets.
+    pub places: Vec<(&'static str, Position)>,
 }
 
 /// A value that names other sections.
@@ -121,6 +121,10 @@ pub const ENTRY_BYTES: usize = 128;
 /// They make the environment with which all others are expanded.
 const ENVIRONMENT_OPTIONS: [&str; 5] =
     ["copy_env", "env_file", "env_from_files", "virtualenv", "virtualenv_py_ver"];
+
+/// They ask for sockets.
+const SOCKET_OPTIONS: [&str; 5] =
+    ["cmd", "listen_fds", "on_demand", "stdin_socket", "use_sockets"];
 
 struct Reader<'a> {
     entries: Vec<&'a Entry>,
@@ -308,7 +312,10 @@ impl<'a> Reader<'a> {
             }),
         };
         let depends_on = placed(&self.draft.depends_on, "depends_on");
-        let stdin_socket = placed(&self.draft.stdin_socket, "stdin_socket");
+        let places = SOCKET_OPTIONS.iter().filter_map(|name| {
+            self.entry(name).map(|entry| (*name, entry.at.clone()))
+        });
+        let places = places.collect();
         if self.draft.settings.oneshot
             && self.draft.settings.ready != Readiness::Started
             && let Some(entry) = self.entry("ready")
@@ -325,7 +332,7 @@ impl<'a> Reader<'a> {
         settings.kept = self.kept.into();
         settings.masked = self.masked.into();
         reading.later.watcher(&settings.name, self.later);
-        Some(Read { settings, at: at.clone(), depends_on, stdin_socket })
+        Some(Read { settings, at: at.clone(), depends_on, places })
     }
 
     fn check_command(&self, reading: &mut Reading<'_>, at: &Position) {

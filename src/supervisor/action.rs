@@ -74,6 +74,17 @@ pub enum Action {
         /// What it is told.
         facts: HookFacts,
     },
+    /// Tell when somebody comes to a socket of this watcher, once: `Event::Connected`.
+    Attend {
+        /// Which watcher.
+        watcher: u32,
+    },
+    /// Find out whether somebody is connected to a socket of this watcher; answered by
+    /// `Event::LookedForConnections`.
+    LookForConnections {
+        /// Which watcher.
+        watcher: u32,
+    },
     /// Nobody wants to know any more: end whatever was started for it, and do not answer.
     Abandon {
         /// Which.

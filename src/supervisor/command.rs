@@ -9,6 +9,7 @@ use crate::commands::{Answer, Command, Errno, Publication, Refusal, Selection};
 use crate::config::options::Change;
 use crate::config::settings::WatcherSettings;
 use crate::moment::Moment;
+use super::watcher::{Phase, Why};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -86,7 +87,7 @@ impl Supervisor {
             | Command::Get { .. }
             | Command::GlobalOptions { .. }
             | Command::List { .. }
-            | Command::ListSockets
+            | Command::ListSockets { .. }
             | Command::Numprocesses { .. }
             | Command::Numwatchers
             | Command::Options { .. }
@@ -426,8 +427,14 @@ impl Supervisor {
         if watcher.planned.is_some() && old.depends_on != settings.depends_on {
             self.plan_starts(vec![w], &[], now);
         }
+        if self.watchers[w].phase == Phase::Stopped(Why::Waiting) && !self.is_on_demand(w) {
+            return vec![Kind::Start];
+        }
         if !self.watchers[w].is_up() {
             return Vec::new();
+        }
+        if old.sockets != settings.sockets {
+            self.renew_watch(w, now);
         }
         if (old.max_age_ms, old.max_age_variance_ms)
             != (settings.max_age_ms, settings.max_age_variance_ms)

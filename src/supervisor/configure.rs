@@ -3,11 +3,12 @@
 
 use super::operation::Kind;
 use super::ticket::{After, Asker, Form, Key};
-use super::{Action, Report, Supervisor};
+use super::{Action, Configuration, Report, Supervisor};
 use crate::commands::{self, ChangeKind, Errno, Publication, Refusal};
 use crate::config;
 use crate::config::options::Change;
-use crate::config::settings::{CircusSettings, WatcherSettings};
+use crate::config::settings::{SocketSettings, WatcherSettings};
+use crate::config::sockets;
 use crate::moment::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -24,11 +25,11 @@ struct Step {
 }
 
 impl Supervisor {
-    /// What would change if these were the watchers of the configuration.
-    pub fn changes(&self, watchers: &[Rc<WatcherSettings>]) -> Vec<commands::Change> {
-        let steps = self.steps(watchers).into_iter();
-        steps
-            .map(|step| commands::Change {
+    /// What would change if this were the configuration; nothing of `[circus]`.
+    pub fn changes(&self, new: &Configuration) -> Vec<commands::Change> {
+        let steps = self.steps(new).into_iter();
+        self.socket_changes(&new.sockets)
+            .chain(steps.map(|step| commands::Change {
                 kind: match (&step.settings, step.watcher, step.change) {
                     (None, _, _) => ChangeKind::Removed,
                     (Some(_), None, _) => ChangeKind::Added,
@@ -42,11 +43,32 @@ impl Supervisor {
                     (None, None) => Box::default(),
                 },
                 options: step.options,
-            })
+            }))
             .collect()
     }
 
-    fn steps(&self, watchers: &[Rc<WatcherSettings>]) -> Vec<Step> {
+    fn socket_changes(&self, new: &[Rc<SocketSettings>]) -> impl Iterator<Item = commands::Change> {
+        let find = |sockets: &[Rc<SocketSettings>], name: &str| {
+            sockets.iter().find(|socket| *socket.name == *name).cloned()
+        };
+        let change = |kind, socket: &SocketSettings| commands::Change {
+            kind,
+            name: format!("[socket:{}]", socket.name).into(),
+            options: Vec::new(),
+        };
+        let gone = self.sockets.iter().filter(|old| find(new, &old.name).is_none());
+        let mut changes: Vec<_> = gone.map(|old| change(ChangeKind::Removed, old)).collect();
+        changes.extend(new.iter().filter_map(|socket| match find(&self.sockets, &socket.name) {
+            None => Some(change(ChangeKind::Added, socket)),
+            Some(old) if old == *socket => None,
+            Some(old) if old.can_become(socket) => Some(change(ChangeKind::Adjusted, socket)),
+            Some(_) => Some(change(ChangeKind::Reloaded, socket)),
+        }));
+        changes.into_iter()
+    }
+
+    fn steps(&self, new: &Configuration) -> Vec<Step> {
+        let watchers = &new.watchers;
         // Whatever their case, as for commands.
         let folded = |settings: &WatcherSettings| settings.name.to_lowercase();
         let here: BTreeMap<String, u32> = self
@@ -74,8 +96,13 @@ impl Supervisor {
             let configured = watcher.and_then(|w| self.watchers[w].configured.as_ref());
             let (options, change) = match configured {
                 Some(old) => {
-                    let options = config::differences(old, settings);
-                    let change = config::strongest(&options);
+                    let mut options = config::differences(old, settings);
+                    let mut change = config::strongest(&options);
+                    let before = (&**old, &*self.sockets);
+                    if sockets::differ(before, (settings, &new.sockets)) {
+                        change = change.max(Change::Reload);
+                        options.push("sockets".into());
+                    }
                     (options, change)
                 }
                 None => (Vec::new(), Change::Restart),
@@ -92,8 +119,7 @@ impl Supervisor {
     pub(super) fn configure(
         &mut self,
         asker: Asker,
-        circus: CircusSettings,
-        watchers: &[Rc<WatcherSettings>],
+        new: Box<Configuration>,
         restart: bool,
         now: Moment,
         actions: &mut Vec<Action>,
@@ -102,10 +128,12 @@ impl Supervisor {
             let refusal = Refusal::new(Errno::Command, "circusd is stopping");
             return super::command::refuse(asker, refusal, actions);
         }
-        self.circus = circus;
-        let mut operations: Vec<(u32, Kind)> = Vec::new();
+        let steps = self.steps(&new);
+        let mut operations = self.strangers_to_reload(&new.sockets);
+        self.circus = new.circus;
+        self.sockets = new.sockets;
         let mut started = Vec::new();
-        for step in self.steps(watchers) {
+        for step in steps {
             match (step.settings, step.watcher) {
                 (None, Some(w)) => {
                     actions.push(Action::publish(w, Publication::Remove, now));
@@ -150,5 +178,15 @@ impl Supervisor {
         }
         self.plan_starts(started, key.as_slice(), now);
         self.start_more(now, actions);
+    }
+
+    /// Watchers that no file names, and whose sockets are others from now on.
+    fn strangers_to_reload(&self, new: &[Rc<SocketSettings>]) -> Vec<(u32, Kind)> {
+        let all = self.watchers.entries().filter(|(_, watcher)| {
+            let settings = &*watcher.settings;
+            let others = sockets::differ((settings, &self.sockets), (settings, new));
+            watcher.configured.is_none() && watcher.is_up() && others
+        });
+        all.map(|(w, _)| (w, Kind::Reload)).collect()
     }
 }

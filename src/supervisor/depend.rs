@@ -28,7 +28,7 @@ impl Blocker {
         match (self.stopped, self.gate) {
             (Some(Why::Failed), _) => format!("waiting for {name}, which failed"),
             (Some(Why::Ended), _) => format!("waiting for {name}, which ended"),
-            (Some(Why::NotStarted | Why::Asked | Why::Completed), _) => {
+            (Some(Why::NotStarted | Why::Asked | Why::Waiting | Why::Completed), _) => {
                 format!("waiting for {name}, which is stopped")
             }
             (None, Gate::Started) => format!("waiting for {name} to start"),
@@ -81,6 +81,8 @@ impl Watcher {
         let (is_open, stopped) = match (self.phase, gate) {
             // It may be about to run again.
             (Phase::Stopped(Why::Completed), _) => (!is_on_its_way, None),
+            // Its sockets are there, and whoever comes to them is served.
+            (Phase::Stopped(Why::Waiting), _) => (true, None),
             (Phase::Stopped(why), _) => (false, Some(why).filter(|_| !is_on_its_way)),
             (Phase::Starting | Phase::Active, Gate::Started) => (self.is_started, None),
             (Phase::Active, Gate::Ready) => (!self.settings.oneshot, None),

@@ -3,7 +3,7 @@
 use super::{Asker, HookAnswer, SlotId};
 use crate::commands::Command;
 use crate::config::options::Change;
-use crate::config::settings::{CircusSettings, WatcherSettings};
+use crate::config::settings::{CircusSettings, SocketSettings, WatcherSettings};
 use crate::notification::Notification;
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
@@ -12,6 +12,17 @@ use std::rc::Rc;
 /// Names something that was asked for and takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Errand(pub u64);
+
+/// A configuration that was read again.
+#[derive(Debug, Clone, Default)]
+pub struct Configuration {
+    /// Section `[circus]`.
+    pub circus: CircusSettings,
+    /// All watchers in it.
+    pub watchers: Vec<Rc<WatcherSettings>>,
+    /// All sockets in it, which are bound by now.
+    pub sockets: Vec<Rc<SocketSettings>>,
+}
 
 /// Something that has happened.
 #[derive(Debug, Clone)]
@@ -94,12 +105,27 @@ pub enum Event {
     Configure {
         /// Who asked for it.
         asker: Asker,
-        /// Section `[circus]`.
-        circus: CircusSettings,
-        /// All watchers in it.
-        watchers: Vec<Rc<WatcherSettings>>,
+        /// What it says.
+        configuration: Box<Configuration>,
         /// Everything is to be stopped and started too.
         restart: bool,
+    },
+    /// Somebody waits at a socket of a watcher that `Supervisor::waits_for_demand` names.
+    Demanded {
+        /// Which watcher.
+        watcher: u32,
+    },
+    /// Somebody has come to a socket of a watcher since `Action::Attend`. Told once for each.
+    Connected {
+        /// Which watcher.
+        watcher: u32,
+    },
+    /// The answer to `Action::LookForConnections`.
+    LookedForConnections {
+        /// Of which watcher.
+        watcher: u32,
+        /// Somebody is connected to one of its sockets, or waits to be.
+        found: bool,
     },
     /// A process of ours, or a descendant of one, has told something.
     Notified {

@@ -262,6 +262,7 @@ impl Supervisor {
             self.tell_started(w, now, actions);
         }
         self.set_phase(w, Phase::Active);
+        self.begin_watch(w, now, actions);
         let settings = self.settings(w);
         if settings.ready != Readiness::Started && !settings.oneshot {
             actions.push(Action::Report(Report::Ready { watcher: w }));

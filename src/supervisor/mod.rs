@@ -10,6 +10,7 @@ mod agenda;
 mod clearing;
 mod command;
 mod configure;
+mod demand;
 mod depend;
 mod event;
 mod hooks;
@@ -34,7 +35,7 @@ mod watchers;
 
 pub use action::Action;
 pub use depend::Blocker;
-pub use event::{Errand, Event};
+pub use event::{Configuration, Errand, Event};
 pub use hooks::{HookAnswer, HookFacts};
 pub use read::Running;
 pub use report::{HurryCause, Names, Report, StopCause};
@@ -42,7 +43,7 @@ pub use slot::Next;
 pub use ticket::{Asker, Ticket};
 pub use vitals::{Fault, Question};
 
-use crate::config::settings::{CircusSettings, WatcherSettings};
+use crate::config::settings::{CircusSettings, SocketSettings, WatcherSettings};
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use agenda::Agenda;
@@ -89,6 +90,8 @@ pub struct Supervisor {
     circus: CircusSettings,
     mode: Mode,
     watchers: Watchers,
+    /// Sorted by name.
+    sockets: Vec<Rc<SocketSettings>>,
     /// The main command.
     main: Option<u32>,
     life: Life,
@@ -120,6 +123,10 @@ pub struct Supervisor {
     advancing: bool,
     /// Reloads that pause between two processes.
     pauses: BTreeSet<(Moment, u32)>,
+    /// Watchers that wait for somebody to come.
+    demands: BTreeSet<u32>,
+    /// When something about who comes is to be done.
+    demand_deadlines: BTreeSet<(Moment, u32)>,
     /// Watchers that are forgotten as soon as all has been told about them.
     gone: Vec<u32>,
     last_tag: Tag,
@@ -163,6 +170,7 @@ impl Supervisor {
             circus,
             mode,
             watchers: all,
+            sockets: Vec::new(),
             main,
             life: Life::Running,
             plan: StartPlan::default(),
@@ -183,11 +191,18 @@ impl Supervisor {
             touched: Vec::new(),
             advancing: false,
             pauses: BTreeSet::new(),
+            demands: BTreeSet::new(),
+            demand_deadlines: BTreeSet::new(),
             gone: Vec::new(),
             last_tag: Tag::first_of(instance),
             dice: seed,
             first_failure: None,
         }
+    }
+
+    /// The sockets that are bound, sorted by name. Told before anything else, if there are any.
+    pub fn set_sockets(&mut self, sockets: Vec<Rc<SocketSettings>>) {
+        self.sockets = sockets;
     }
 
     /// Tell what has happened, at `now`; what is to be done is appended to `actions`.
@@ -216,6 +231,11 @@ impl Supervisor {
             Event::HookReturned { errand, answer } => {
                 self.hook_returned(errand, answer, now, actions);
             }
+            Event::Demanded { watcher } => self.demanded(watcher, now),
+            Event::Connected { watcher } => self.connected(watcher, now),
+            Event::LookedForConnections { watcher, found } => {
+                self.looked_for_connections(watcher, found, now, actions);
+            }
             Event::Command { asker, command } => self.command(asker, command, now, actions),
             Event::Add { asker, settings, start } => {
                 self.add_watcher(asker, settings, start, now, actions);
@@ -223,14 +243,15 @@ impl Supervisor {
             Event::Change { asker, watcher, settings, options, change } => {
                 self.change(asker, watcher, settings, &options, change, now, actions);
             }
-            Event::Configure { asker, circus, watchers, restart } => {
-                self.configure(asker, circus, &watchers, restart, now, actions);
+            Event::Configure { asker, configuration, restart } => {
+                self.configure(asker, configuration, restart, now, actions);
             }
         }
         // One may lead to another: a grace may be nothing, and an operation waited for it.
         loop {
             self.fire_deadlines(now, actions);
             self.fire_hooks(now, actions);
+            self.fire_demand_deadlines(now, actions);
             self.end_pauses(now);
             self.advance_touched(now, actions);
             self.start_more(now, actions);
@@ -258,7 +279,9 @@ impl Supervisor {
             Life::Over => None,
         };
         let pause = self.pauses.first().map(|(at, _)| *at);
-        [self.agenda.nearest(), self.hooks.deadline(), life, pause].into_iter().flatten().min()
+        let demand = self.demand_deadlines.first().map(|(at, _)| *at);
+        let all = [self.agenda.nearest(), self.hooks.deadline(), life, pause, demand];
+        all.into_iter().flatten().min()
     }
 
     /// A process that the core started and that has not been reaped.
@@ -286,6 +309,19 @@ impl Supervisor {
     pub fn leader_of_tag(&self, tag: Tag) -> Option<Pid> {
         let leaders = self.pids.values().filter_map(|id| self.slot(*id).state.leader());
         leaders.filter(|leader| tag.descends_from(leader.tag)).map(|leader| leader.pid).next()
+    }
+
+    /// Whether it is still there.
+    pub fn has_watcher(&self, watcher: u32) -> bool {
+        self.watchers.get(watcher).is_some()
+    }
+
+    /// Whether a slot has a process, or will have one.
+    pub fn is_in_use(&self, id: SlotId) -> bool {
+        self.has_slot(id) && {
+            let slot = self.slot(id);
+            slot.wanted || !matches!(slot.state, State::Vacant)
+        }
     }
 
     /// The settings of a watcher.
@@ -341,6 +377,11 @@ impl Supervisor {
 
     fn new_watcher(&mut self, settings: Rc<WatcherSettings>, is_configured: bool) -> u32 {
         self.watchers.add(Watcher::new(settings, is_configured))
+    }
+
+    /// The sockets that are bound, sorted by name.
+    pub fn sockets(&self) -> &[Rc<SocketSettings>] {
+        &self.sockets
     }
 
     /// Section `[circus]`.

@@ -115,6 +115,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         self.leave_plan(w, now, actions);
+        self.forget_demand(w);
         if kind == Kind::Remove {
             self.watchers.leave(w);
             self.look_at_dependants(w);

@@ -124,6 +124,7 @@ impl Supervisor {
 
     pub(super) fn set_phase(&mut self, w: u32, phase: Phase) {
         self.watchers[w].phase = phase;
+        self.follow_demand(w);
         self.look_at_dependants(w);
     }
 
@@ -203,6 +204,9 @@ impl Supervisor {
             actions.push(Action::Report(Report::NeverStarted { watcher: w }));
             // As after every start that came to nothing.
             actions.push(Action::publish(w, Publication::Stop, now));
+            return;
+        }
+        if self.waits_for_somebody(w, now, actions) {
             return;
         }
         self.set_phase(w, Phase::Starting);

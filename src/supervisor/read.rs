@@ -6,9 +6,10 @@ use super::watcher::{Phase, Watcher, Why};
 use super::{SlotId, Supervisor};
 use crate::commands::{Answer, Command, ProcessDetail, Status, WatcherDetail};
 use crate::config::Watchers;
-use crate::config::settings::WatcherSettings;
+use crate::config::settings::{SocketSettings, WatcherSettings};
 use crate::moment::Moment;
 use crate::process::Pid;
+use std::rc::Rc;
 
 /// A process of a watcher, for whoever wants to look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,10 @@ pub struct Running {
 impl Watchers for Supervisor {
     fn watcher(&self, name: &str) -> Option<&WatcherSettings> {
         self.find(name).ok().map(|watcher| &**self.settings(watcher))
+    }
+
+    fn sockets(&self) -> &[Rc<SocketSettings>] {
+        self.sockets()
     }
 }
 
@@ -73,7 +78,7 @@ impl Supervisor {
             | Command::GlobalOptions { .. }
             | Command::Incr { .. }
             | Command::Kill { .. }
-            | Command::ListSockets
+            | Command::ListSockets { .. }
             | Command::Options { .. }
             | Command::Quit
             | Command::Reload { .. }
@@ -126,9 +131,9 @@ impl Watcher {
     fn status(&self) -> Status {
         match self.phase {
             Phase::Stopped(Why::Completed) => Status::Completed,
-            Phase::Stopped(Why::NotStarted | Why::Asked | Why::Ended | Why::Failed) => {
-                Status::Stopped
-            }
+            Phase::Stopped(
+                Why::NotStarted | Why::Asked | Why::Waiting | Why::Ended | Why::Failed,
+            ) => Status::Stopped,
             Phase::Starting => Status::Starting,
             Phase::Active => Status::Active,
             Phase::Stopping => Status::Stopping,
@@ -141,7 +146,9 @@ impl Watcher {
         match self.phase {
             _ if self.planned.is_some() => false,
             Phase::Stopped(Why::Failed) | Phase::Starting | Phase::Stopping => false,
-            Phase::Stopped(Why::NotStarted | Why::Asked | Why::Ended | Why::Completed) => true,
+            Phase::Stopped(
+                Why::NotStarted | Why::Asked | Why::Waiting | Why::Ended | Why::Completed,
+            ) => true,
             Phase::Active => {
                 let runs = Slot::is_ready;
                 let is_well = |slot: &Slot| {
@@ -162,6 +169,7 @@ impl Watcher {
             Phase::Starting | Phase::Active if self.settings.oneshot => "not completed",
             Phase::Starting if self.is_started => "not ready",
             Phase::Stopped(Why::NotStarted) => "not started",
+            Phase::Stopped(Why::Waiting) => "waiting for a connection",
             Phase::Stopped(Why::Failed) => "failed",
             Phase::Stopped(Why::Ended) => "ended",
             Phase::Stopped(Why::Asked | Why::Completed)

@@ -143,6 +143,18 @@ pub enum Report {
         /// Where.
         slot: SlotId,
     },
+    /// A watcher starts when somebody comes to one of its sockets.
+    Listening {
+        /// Which watcher.
+        watcher: u32,
+    },
+    /// A watcher is stopped until somebody comes.
+    Idle {
+        /// Which watcher.
+        watcher: u32,
+        /// Nobody has come for so long.
+        idle_ms: u64,
+    },
     /// All processes of a watcher are gone.
     Stopped {
         /// Which watcher.
@@ -284,6 +296,8 @@ impl Report {
             }
             Report::Started { .. }
             | Report::Ready { .. }
+            | Report::Listening { .. }
+            | Report::Idle { .. }
             | Report::Succeeded { .. }
             | Report::Respawned { .. }
             | Report::TooOld { .. }
@@ -307,6 +321,8 @@ impl Report {
         match self {
             Report::Started { .. } => "started",
             Report::Ready { .. } => "ready",
+            Report::Listening { .. } => "listening",
+            Report::Idle { .. } => "idle",
             Report::Faulty { .. } => "faulty",
             Report::Succeeded { .. } => "succeeded",
             Report::Blocked { .. } => "blocked",
@@ -342,6 +358,8 @@ impl Report {
         match self {
             Report::Started { watcher, .. }
             | Report::Ready { watcher }
+            | Report::Listening { watcher }
+            | Report::Idle { watcher, .. }
             | Report::Blocked { watcher, .. }
             | Report::HookFailed { watcher, .. }
             | Report::NeverStarted { watcher }
@@ -387,6 +405,8 @@ impl Report {
             | Report::Stuck { slot } => Some((slot.wid(), None)),
             Report::Started { .. }
             | Report::Ready { .. }
+            | Report::Listening { .. }
+            | Report::Idle { .. }
             | Report::Blocked { .. }
             | Report::HookFailed { .. }
             | Report::NeverStarted { .. }

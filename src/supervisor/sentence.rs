@@ -20,6 +20,14 @@ impl Report {
                 format!("{} started ({})", names.watcher(*watcher), list(pids))
             }
             Report::Ready { watcher } => format!("{} ready", names.watcher(*watcher)),
+            Report::Listening { watcher } => {
+                format!("{} waits for a connection", names.watcher(*watcher))
+            }
+            Report::Idle { watcher, idle_ms } => format!(
+                "{} stops until somebody connects: nobody has for {}",
+                names.watcher(*watcher),
+                seconds(*idle_ms)
+            ),
             Report::Succeeded { slot, pid, by } => succeeded(*slot, *pid, *by, names),
             Report::Blocked { watcher, blocker } => {
                 let what = blocker.text(names.watcher(blocker.on));

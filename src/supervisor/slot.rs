@@ -328,8 +328,10 @@ impl Slot {
             (true, true) => 1,
             (true, false) => self.failures.saturating_add(1),
         };
+        // One that has served who came ends when nobody is left.
+        let is_on_demand = settings.sockets.as_ref().is_some_and(|its| its.on_demand);
         let again = match settings.respawn {
-            Respawn::Always => !settings.oneshot || failed,
+            Respawn::Always => failed || !settings.oneshot && !is_on_demand,
             Respawn::OnFailure => failed,
             Respawn::Never => false,
         };
@@ -380,7 +382,7 @@ pub(super) fn is_failure(settings: &WatcherSettings, ending: Ending) -> bool {
 }
 
 /// `first` for the first time, then twice as much each time, up to `longest`.
-fn doubled(first_ms: u64, times: u32, longest_ms: u64) -> u64 {
+pub(super) fn doubled(first_ms: u64, times: u32, longest_ms: u64) -> u64 {
     let factor = 1u64.checked_shl(times.saturating_sub(1)).unwrap_or(u64::MAX);
     first_ms.saturating_mul(factor).min(longest_ms)
 }

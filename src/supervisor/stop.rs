@@ -155,6 +155,9 @@ impl Supervisor {
     /// Stop all processes of a watcher.
     pub(super) fn stop_watcher(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         let watcher = &mut self.watchers[w];
+        if watcher.phase == Phase::Stopped(Why::Waiting) && matches!(self.life, Life::Running) {
+            return self.stop_waiting(w, now, actions);
+        }
         if !watcher.is_up() {
             return;
         }
@@ -203,7 +206,12 @@ impl Supervisor {
             return;
         }
         let completed = oneshot && !watcher.failed && !asked;
-        if !asked && !completed {
+        let waits = self.is_on_demand(w)
+            && matches!(self.life, Life::Running)
+            && !watcher.leaving
+            && watcher.refused.is_none()
+            && (self.ends_idle(w) || !asked && !watcher.failed);
+        if !asked && !completed && !waits {
             self.stop_if_essential(w, now, actions);
         }
         let watcher = &mut self.watchers[w];
@@ -211,6 +219,7 @@ impl Supervisor {
             return;
         }
         let (why, report) = match (completed, asked, watcher.failed) {
+            _ if waits => (Why::Waiting, Report::Listening { watcher: w }),
             (true, _, _) => (Why::Completed, Report::Completed { watcher: w }),
             (_, true, _) => (Why::Asked, Report::Stopped { watcher: w, asked: true }),
             (_, _, true) => (Why::Failed, Report::Stopped { watcher: w, asked: false }),
@@ -218,6 +227,9 @@ impl Supervisor {
         };
         watcher.reload = None;
         watcher.is_started = false;
+        if waits {
+            self.wait_again(w, now);
+        }
         self.set_phase(w, Phase::Stopped(why));
         self.touch(w);
         let publication = if completed { Publication::Completed } else { Publication::Stop };
@@ -398,6 +410,7 @@ impl Supervisor {
     fn finish_when_done(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let done = self.circus.exit_when_done
             && self.plan.has_come_to_rest()
+            && self.demands.is_empty()
             && self.watchers.iter().all(|watcher| watcher.is_vacant() && watcher.has_ended());
         if done {
             let code = self.first_failure.unwrap_or(0);

@@ -6,6 +6,7 @@
 //!    └───────────┴──(stop; or nothing left to start)──→ Stopping
 //! ```
 
+use super::demand::Demand;
 use super::event::Errand;
 use super::operation::{Current, Operation};
 use super::order::Planned;
@@ -41,6 +42,8 @@ pub(super) struct Watcher {
     /// What it does for a command, and what it is to do after that.
     pub(super) current: Option<Current>,
     pub(super) queued: VecDeque<Operation>,
+    /// Who comes to its sockets, if it starts on demand.
+    pub(super) demand: Demand,
     /// It is being removed.
     pub(super) leaving: bool,
     /// Its processes go on without it.
@@ -72,6 +75,8 @@ pub(super) enum Phase {
 pub(super) enum Why {
     NotStarted,
     Asked,
+    /// It starts when somebody comes.
+    Waiting,
     /// All its processes ended and none is to be started again.
     Ended,
     /// The same, and one of them in failure.
@@ -106,6 +111,7 @@ impl Watcher {
             planned: None,
             current: None,
             queued: VecDeque::new(),
+            demand: Demand::default(),
             leaving: false,
             let_go: false,
             last_code: 0,

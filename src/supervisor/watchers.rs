@@ -40,6 +40,10 @@ impl Watchers {
         self.by_number.get(&number).map(|watcher| &**watcher)
     }
 
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Watcher> {
+        self.by_number.get_mut(&number).map(|watcher| &mut **watcher)
+    }
+
     pub(super) fn numbers(&self) -> Vec<u32> {
         self.by_number.keys().copied().collect()
     }

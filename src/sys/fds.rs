@@ -57,7 +57,12 @@ pub const HIGH: RawFd = 64;
 
 /// The same file under a number of at least `HIGH`.
 pub fn high(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let number = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(HIGH))?;
+    from(fd, HIGH)
+}
+
+/// The same file under a number of at least `lowest`.
+pub fn from(fd: BorrowedFd<'_>, lowest: RawFd) -> io::Result<OwnedFd> {
+    let number = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(lowest))?;
     // SAFETY: the kernel has just made it for us.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

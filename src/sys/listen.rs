@@ -40,6 +40,8 @@ pub enum Obstacle {
     NoInterface,
     /// The network interface has no address.
     NoAddress,
+    /// The host has no address.
+    NoHost,
     /// The kernel refuses, with this error number.
     Refused(Attempt, i32),
 }
@@ -71,6 +73,8 @@ pub enum Attempt {
     Own,
     /// Joining the group for discovery.
     Join,
+    /// Binding it to a network interface.
+    Interface,
 }
 
 /// What a unix socket's file looks like.
@@ -109,7 +113,8 @@ pub fn unix(directory: &Directory, name: &str, rights: &Rights) -> Result<Listen
     let socket = new_socket(AddressFamily::Unix, SockType::Stream)?;
     match bind_with_mode(&socket, &address, rights.mode) {
         Err(Errno::EADDRINUSE) => {
-            clear(directory, name, &address)?;
+            let another = || new_socket(AddressFamily::Unix, SockType::Stream);
+            clear(directory, name, &address, another)?;
             bind_with_mode(&socket, &address, rights.mode).map_err(refused_bind)?;
         }
         result => result.map_err(refused_bind)?,
@@ -202,7 +207,7 @@ fn new_socket(family: AddressFamily, kind: SockType) -> Result<OwnedFd, Obstacle
 
 /// A unix socket's file gets the socket's own mode without what the mask forbids, so nothing has to be
 /// changed by path later, where somebody else's file could be by then.
-fn bind_with_mode(socket: &OwnedFd, address: &UnixAddr, mode: u32) -> nix::Result<()> {
+pub(super) fn bind_with_mode(socket: &OwnedFd, address: &UnixAddr, mode: u32) -> nix::Result<()> {
     let mode = Mode::from_bits_truncate(mode);
     fchmod(socket, mode)?;
     // What a mask in use leaves alone.
@@ -216,7 +221,12 @@ fn bind_with_mode(socket: &OwnedFd, address: &UnixAddr, mode: u32) -> nix::Resul
 }
 
 /// Make room where something is in the way, if that is a socket that nobody serves.
-fn clear(directory: &Directory, name: &str, address: &UnixAddr) -> Result<(), Obstacle> {
+pub(super) fn clear(
+    directory: &Directory,
+    name: &str,
+    address: &UnixAddr,
+    new_socket: impl FnOnce() -> Result<OwnedFd, Obstacle>,
+) -> Result<(), Obstacle> {
     let status = match directory.status(name) {
         Ok(status) => status,
         Err(Errno::ENOENT) => return Ok(()),
@@ -226,7 +236,7 @@ fn clear(directory: &Directory, name: &str, address: &UnixAddr) -> Result<(), Ob
         FileKind::Socket => {}
         kind => return Err(Obstacle::Occupied(kind)),
     }
-    let question = new_socket(AddressFamily::Unix, SockType::Stream)?;
+    let question = new_socket()?;
     match connect(question.as_raw_fd(), address) {
         Err(Errno::ECONNREFUSED) => {}
         Err(Errno::ENOENT) => return Ok(()),

@@ -41,8 +41,12 @@ pub struct Plan {
     pub working_dir: Option<CString>,
     /// For each of 0, 1 and 2: a descriptor of ours to have there, or what we have there.
     pub streams: [Option<RawFd>; 3],
+    /// Kept open for `streams[0]` until the process has it.
+    pub stdin: Option<OwnedFd>,
     /// Descriptors to have from 3 on, none of which has a number that low itself: see `fds::high`.
     pub passed: Vec<OwnedFd>,
+    /// Tell it in `LISTEN_PID` which process it is.
+    pub tell_pid: bool,
     /// Its own process group in the foreground of our terminal, in place of its own session.
     pub foreground: bool,
     /// Mark it and its descendants.
@@ -188,6 +192,8 @@ struct Job {
     tag: Option<libc::rlimit64>,
     limits: Vec<(u32, libc::rlimit64)>,
     oom_score_adj: Vec<u8>,
+    /// The variable, to which the new process alone adds its number.
+    listen_pid: Option<Box<[Cell<u8>; LISTEN_PID_BYTES]>>,
     /// Where to say how it went; moved out of the way by the new process alone.
     report: Cell<RawFd>,
     stack: Stack,
@@ -198,10 +204,16 @@ impl Job {
         let pointers = |words: &[CString]| -> Vec<*const c_char> {
             words.iter().map(|word| word.as_ptr()).chain([ptr::null()]).collect()
         };
+        let listen_pid = plan.tell_pid.then(listen_pid);
+        let mut environment = pointers(&plan.environment);
+        if let Some(text) = &listen_pid {
+            environment.insert(0, text.as_ptr().cast());
+        }
         Ok(Job {
             argv: pointers(&plan.argv),
             script_argv: script_argv(&plan.argv),
-            environment: pointers(&plan.environment),
+            environment,
+            listen_pid,
             tag: tag_limit(&plan),
             limits: other_limits(&plan),
             oom_score_adj: plan.oom_score_adj.map_or(Vec::new(), |n| n.to_string().into_bytes()),
@@ -210,6 +222,16 @@ impl Job {
             plan,
         })
     }
+}
+
+const LISTEN_PID: &[u8] = b"LISTEN_PID=";
+
+/// With ten digits, as long as any pid, and the NUL.
+const LISTEN_PID_BYTES: usize = LISTEN_PID.len() + 11;
+
+fn listen_pid() -> Box<[Cell<u8>; LISTEN_PID_BYTES]> {
+    let text = std::array::from_fn(|at| Cell::new(LISTEN_PID.get(at).copied().unwrap_or(0)));
+    Box::new(text)
 }
 
 const SHELL: &CStr = c"/bin/sh";
@@ -284,6 +306,9 @@ fn prepare(job: &Job) -> Result<(), Failure> {
         }
     }
     pass_descriptors(job)?;
+    if let Some(text) = &job.listen_pid {
+        write_pid(text);
+    }
     if let Some(mask) = plan.umask {
         call(libc::SYS_umask, [mask as usize, 0, 0, 0, 0]);
     }
@@ -315,8 +340,10 @@ fn pass_descriptors(job: &Job) -> Result<(), Failure> {
     if job.plan.passed.is_empty() {
         return Ok(());
     }
+    // Beyond all that are passed.
+    let lowest = (3 + job.plan.passed.len()).max(fds::HIGH as usize);
     let args =
-        [job.report.get() as usize, libc::F_DUPFD_CLOEXEC as usize, fds::HIGH as usize, 0, 0];
+        [job.report.get() as usize, libc::F_DUPFD_CLOEXEC as usize, lowest, 0, 0];
     let report = call(libc::SYS_fcntl, args);
     check(Step::Streams, report)?;
     job.report.set(report as RawFd);
@@ -325,6 +352,21 @@ fn pass_descriptors(job: &Job) -> Result<(), Failure> {
         check(Step::Streams, result)?;
     }
     Ok(())
+}
+
+/// After the name: decimal, and no allocation.
+fn write_pid(text: &[Cell<u8>; LISTEN_PID_BYTES]) {
+    let pid = call(libc::SYS_getpid, [0; 5]);
+    let mut first = 1;
+    while pid / first >= 10 {
+        first *= 10;
+    }
+    let mut at = LISTEN_PID.len();
+    while first > 0 && at + 1 < LISTEN_PID_BYTES {
+        text[at].set(b'0' + (pid / first % 10) as u8);
+        first /= 10;
+        at += 1;
+    }
 }
 
 fn set_limit(resource: u32, limit: &libc::rlimit64) -> isize {

@@ -9,6 +9,7 @@ use crate::launcher::{Launcher, NOTIFY_VARIABLES};
 use crate::opening::{NO_CIRCUSCTL, Opening};
 use crate::pidfile::Pidfile;
 use crate::shell::Shell;
+use crate::sockets::Sockets;
 use crate::sink::{Sink, Target};
 use crate::terminal::Terminal;
 use circus::config::settings::{Config, Identity, Limit, LogLevel, Variable};
@@ -149,7 +150,8 @@ impl Boot {
             may_switch_user: facts.may_switch_user,
             notify: None,
         };
-        let Config { circus, watchers, .. } = self.config;
+        let Config { circus, watchers, sockets: socket_settings, .. } = self.config;
+        let sockets = Sockets::open(&socket_settings)?;
         let mut opening = match &self.config_path {
             Some(path) => Opening::new(&circus, path, launcher.null.as_ref()),
             // Who runs a single command operates that.
@@ -162,11 +164,12 @@ impl Boot {
             Some(opening) => Some(opening.open(&mut surprises)?),
             None => None,
         };
-        let supervisor = {
+        let mut supervisor = {
             let seed = identity::seed();
             let instance = facts.inherited_tag.map_or(seed, Tag::instance_inside);
             Supervisor::new(circus, watchers, self.mode, instance, seed)
         };
+        supervisor.set_sockets(socket_settings);
         let terminal = match self.find_terminal && !stdin_was_closed {
             true => Terminal::find(self.mode == Mode::MainCommand),
             false => Terminal { in_use: false, may_suspend: false },
@@ -174,6 +177,7 @@ impl Boot {
         let has_proc = facts.has_proc;
         let mut shell =
             Shell::new(supervisor, journal, signals, launcher, terminal, pidfile, has_proc);
+        shell.set_sockets(sockets);
         if let Some(control) = control {
             shell.set_control(control);
         }

@@ -22,7 +22,8 @@ fn text(path: &str, config: &Config, environment: &[config::settings::Variable])
     circus::sort::sort_by_key(&mut watchers, |watcher| -i64::from(watcher.priority));
     let mut text = format!("{path} is valid. In this order would start:\n");
     for watcher in &watchers {
-        let command = match program(watcher, 1, environment) {
+        let passed = config::sockets::passed_names(watcher, &config.sockets);
+        let command = match program(watcher, 1, environment, &passed) {
             _ if holds_secret(watcher) => "***".to_string(),
             Ok(program) => {
                 let words: Vec<String> = program

@@ -7,6 +7,7 @@ use crate::figures::Figures;
 use crate::files::Files;
 use crate::gateway::{Gateway, Incoming};
 use crate::keys;
+use crate::sockets::Sockets;
 use circus::commands::{
     self, Answer, AskedProcess, ChangeKind, Command, Errno, Publication, Refusal, Request,
     Selection, json,
@@ -16,7 +17,7 @@ use circus::config::Source;
 use circus::config::options::Change;
 use circus::config::settings::{CircusSettings, Config, Variable};
 use circus::moment::Moment;
-use circus::supervisor::{Asker, Event, Names, Next, Report, Running, Supervisor, Ticket};
+use circus::supervisor::{Asker, Configuration, Event, Names, Next, Report, Running, Supervisor, Ticket};
 use circus::sys::{clock, identity};
 use circus::wire::REPLY_BYTES_MAX;
 use std::collections::BTreeMap;
@@ -57,6 +58,7 @@ struct Client {
 pub struct View<'a> {
     pub supervisor: &'a Supervisor,
     pub names: &'a dyn Names,
+    pub sockets: &'a Sockets,
     /// circusd's own environment.
     pub environment: &'a [Variable],
     pub now: Moment,
@@ -181,7 +183,9 @@ impl Control {
             }),
             Command::Get { name, keys } => get(name, keys, view),
             Command::GlobalOptions { option } => self.global_options(option.as_deref(), view),
-            Command::ListSockets => Ok(Answer::Sockets(Vec::new())),
+            Command::ListSockets { detail } => {
+                Ok(Answer::Sockets(view.sockets.list(view.supervisor, *detail)))
+            }
             Command::Dstats => Ok(self.own_figures()),
             Command::Stats { name: None, .. } => Ok(self.all_figures(view)),
             Command::Stats { name: Some(name), process, .. } => {
@@ -264,8 +268,8 @@ impl Control {
         warnings: &mut Vec<String>,
         view: &View<'_>,
     ) -> Result<Work, Refusal> {
-        let config = self.reread(warnings, view)?;
-        Ok(Work::Configure { config, restart })
+        let configuration = Box::new(configuration(self.reread(warnings, view)?));
+        Ok(Work::Configure { configuration, restart })
     }
 
     /// What a start would warn of is in `warnings`, and what only a start brings about.
@@ -289,10 +293,11 @@ impl Control {
 
     fn dry_run(&self, warnings: &mut Vec<String>, view: &View<'_>) -> Result<Answer, Refusal> {
         let config = self.reread(warnings, view)?;
-        let mut changes = view.supervisor.changes(&config.watchers);
-        let mut options = config::circus_differences(view.supervisor.circus(), &config.circus);
+        let new = configuration(config);
+        let mut changes = view.supervisor.changes(&new);
+        let mut options = config::circus_differences(view.supervisor.circus(), &new.circus);
         // Read already by an earlier reload, and still to come.
-        let later = for_the_next_start(&self.started_with, &config.circus);
+        let later = for_the_next_start(&self.started_with, &new.circus);
         options.extend(later);
         circus::sort::sort(&mut options);
         options.dedup();
@@ -349,6 +354,12 @@ impl Control {
     }
 }
 
+/// What of it the core wants to know.
+fn configuration(config: Config) -> Configuration {
+    let Config { circus, watchers, sockets, .. } = config;
+    Configuration { circus, watchers, sockets }
+}
+
 /// What becomes of a request.
 #[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Prepared {
@@ -370,7 +381,7 @@ enum Work {
         change: Change,
     },
     Configure {
-        config: Config,
+        configuration: Box<Configuration>,
         restart: bool,
     },
 }
@@ -383,8 +394,8 @@ impl Work {
             Work::Change { watcher, settings, options, change } => {
                 Event::Change { asker, watcher, settings, options, change }
             }
-            Work::Configure { config: Config { circus, watchers, .. }, restart } => {
-                Event::Configure { asker, circus, watchers, restart }
+            Work::Configure { configuration, restart } => {
+                Event::Configure { asker, configuration, restart }
             }
         }
     }

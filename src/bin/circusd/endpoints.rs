@@ -201,6 +201,7 @@ fn is_in_use(obstacle: Obstacle) -> bool {
         | Obstacle::TooLong
         | Obstacle::NoInterface
         | Obstacle::NoAddress
+        | Obstacle::NoHost
         | Obstacle::Refused(..) => false,
     }
 }
@@ -219,7 +220,7 @@ fn tcp(text: &str, host: &Host, port: u16) -> Result<Endpoint, Obstacle> {
 }
 
 /// The end of a sentence that begins with an endpoint or a directory.
-fn sentence(obstacle: Obstacle) -> String {
+pub fn sentence(obstacle: Obstacle) -> String {
     match obstacle {
         Obstacle::Locked(Some(pid)) => format!("another circusd (pid {pid}) serves it"),
         Obstacle::Locked(None) => "another circusd serves it".to_string(),
@@ -231,6 +232,7 @@ fn sentence(obstacle: Obstacle) -> String {
         Obstacle::NoPermissions => "its file system keeps no permissions".to_string(),
         Obstacle::TooLong => "the path is too long for a socket".to_string(),
         Obstacle::NoInterface => "there is no such network interface".to_string(),
+        Obstacle::NoHost => "its host has no address".to_string(),
         Obstacle::NoAddress => "the network interface is down, or has no address".to_string(),
         Obstacle::Refused(attempt, errno) => {
             let reason = error_text(errno);
@@ -241,7 +243,8 @@ fn sentence(obstacle: Obstacle) -> String {
                 Attempt::Lock => format!("its lock: {reason}"),
                 Attempt::Ask => format!("the socket that is there: {reason}"),
                 Attempt::Remove => format!("the old socket cannot be removed: {reason}"),
-                Attempt::Own => format!("it cannot be given to endpoint_owner: {reason}"),
+                Attempt::Own => format!("it cannot be given to its owner: {reason}"),
+                Attempt::Interface => format!("its network interface: {reason}"),
                 Attempt::Join => format!("the group cannot be joined: {reason}"),
             }
         }

@@ -276,6 +276,8 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         }
         Report::Respawned { .. }
         | Report::Ready { .. }
+        | Report::Listening { .. }
+        | Report::Idle { .. }
         | Report::Faulty { .. }
         | Report::Succeeded { .. }
         | Report::Blocked { .. }

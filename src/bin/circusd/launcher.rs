@@ -1,5 +1,6 @@
 //! From a watcher's settings to what `sys::spawn` needs for one process.
 
+use crate::sockets::Given;
 use crate::{hook, probe};
 use circus::config::program::{Program, beside, program};
 use circus::config::settings::{
@@ -26,25 +27,54 @@ pub struct Launcher {
     pub notify: Option<NotifySocket>,
 }
 
+/// One process that is to be started.
+#[derive(Debug)]
+pub struct Start {
+    /// Its number in the watcher.
+    pub wid: u32,
+    /// What marks it.
+    pub tag: Tag,
+    /// In the foreground of our terminal.
+    pub foreground: bool,
+    /// Its sockets.
+    pub given: Given,
+}
+
+/// How a process is told of its sockets: sd_listen_fds(3).
+const LISTEN_VARIABLES: [&str; 3] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"];
+
 /// Who has them from us means them for us.
 pub const NOTIFY_VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 impl Launcher {
-    /// What to do for the process `wid` of a watcher. The error is a sentence.
-    pub fn plan(
-        &self,
-        settings: &WatcherSettings,
-        wid: u32,
-        tag: Tag,
-        foreground: bool,
-    ) -> Result<Plan, String> {
-        let program = program(settings, wid, &self.environment)?;
+    /// What to do for a process of a watcher. The error is a sentence.
+    pub fn plan(&self, settings: &WatcherSettings, start: Start) -> Result<Plan, String> {
+        let Start { wid, tag, foreground, given } = start;
+        let names: Vec<&str> = given.names.iter().map(|name| &**name).collect();
+        let mut program = program(settings, wid, &self.environment, &names)?;
+        let listens = settings.sockets.as_ref().is_some_and(|its| its.listen_fds);
+        if listens {
+            let is_ours =
+                |(name, _): &Variable| LISTEN_VARIABLES.iter().any(|it| it.as_bytes() == &**name);
+            program.environment.retain(|variable| !is_ours(variable));
+        }
         let mut plan = Plan {
             streams: self.streams(settings),
             foreground,
             tag: Some(tag),
+            tell_pid: listens,
             ..self.common_plan(settings, program)?
         };
+        if listens {
+            let count = format!("LISTEN_FDS={}", names.len());
+            let names = format!("LISTEN_FDNAMES={}", names.join(":"));
+            plan.environment.extend(words(vec![count.into(), names.into()])?);
+        }
+        if let Some(stdin) = given.stdin {
+            plan.streams[0] = Some(stdin.as_raw_fd());
+            plan.stdin = Some(stdin);
+        }
+        plan.passed = given.passed;
         self.add_notify(settings, &mut plan)?;
         Ok(plan)
     }

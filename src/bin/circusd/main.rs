@@ -25,6 +25,7 @@ mod pidfile;
 mod probe;
 mod shell;
 mod sink;
+mod sockets;
 mod terminal;
 mod termination;
 

@@ -1,6 +1,7 @@
 //! What the facts in a report are called.
 
 use circus::config::program::program;
+use circus::config::sockets::passed_names;
 use circus::config::settings::{Variable, WatcherSettings};
 use circus::process::{Failure, Step};
 use circus::supervisor::{Names, SlotId, Supervisor};
@@ -68,7 +69,8 @@ impl Lookup<'_> {
         if crate::check::holds_secret(settings) {
             return "its program".to_string();
         }
-        let Ok(program) = program(settings, slot.wid(), self.environment) else {
+        let passed = passed_names(settings, self.supervisor.sockets());
+        let Ok(program) = program(settings, slot.wid(), self.environment, &passed) else {
             return settings.cmd.to_string();
         };
         match (program.candidates.as_slice(), program.argv.first()) {

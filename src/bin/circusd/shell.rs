@@ -6,6 +6,7 @@
 //! by now.
 
 mod calls;
+mod demand;
 mod notices;
 mod requests;
 
@@ -13,9 +14,10 @@ use crate::control::Control;
 use crate::errands::Errands;
 use crate::journal::Journal;
 use crate::last_words;
-use crate::launcher::{Launcher, may_notify};
+use crate::launcher::{Launcher, Start, may_notify};
 use crate::names::Lookup;
 use crate::pidfile::Pidfile;
+use crate::sockets::Sockets;
 use crate::terminal::Terminal;
 use crate::termination::{Failures, PLACE};
 use circus::config::settings::LogLevel;
@@ -54,6 +56,7 @@ pub struct Shell {
     /// Our own process id.
     us: u32,
     launches: Vec<OnTheWay>,
+    sockets: Sockets,
     errands: Errands,
     failures: Failures,
     /// Whom to tell when all is ready.
@@ -102,6 +105,7 @@ impl Shell {
             control: None,
             us: identity::pid().number() as u32,
             launches: Vec::new(),
+            sockets: Sockets::default(),
             errands: Errands::default(),
             failures: Failures::default(),
             above: None,
@@ -157,7 +161,8 @@ impl Shell {
             && self.errands.is_idle()
             && !self.journal.is_waiting()
             && self.control.is_none()
-            && self.launcher.notify.is_none();
+            && self.launcher.notify.is_none()
+            && !self.is_awaiting_somebody();
         if only_signals {
             self.wait_for_signal();
         } else {
@@ -193,6 +198,7 @@ impl Shell {
         if let Some(notify) = &self.launcher.notify {
             set.add(notify.as_fd(), Interest::Read);
         }
+        self.poll_demand(set);
         self.journal.poll(set);
         if let Some(control) = &self.control {
             control.gateway.poll(set);
@@ -201,6 +207,7 @@ impl Shell {
         self.look_at_launches(set);
         self.errands.look(set);
         self.look_at_notifications(set);
+        self.look_at_demand(set);
         if set.is_ready(self.signals.as_fd().as_raw_fd()) {
             let mut all = Vec::new();
             self.signals.read(|received| all.push(received));
@@ -209,7 +216,10 @@ impl Shell {
         self.look_at_gateway(set);
     }
 
-    fn signalled(&mut self, Received { signal, sender }: Received) {
+    fn signalled(&mut self, Received { signal, sender, descriptor }: Received) {
+        if let Some(fd) = descriptor {
+            return self.somebody_came(fd);
+        }
         last_words::fail_if_asked(signal);
         let is_ours = sender == self.us;
         match signal {
@@ -300,6 +310,7 @@ impl Shell {
         }
         let ending = self.refine(pid, ending);
         if let Some(by) = self.supervisor.successor(pid).filter(|by| self.is_child(*by)) {
+            self.sockets.hand_over(pid, by);
             return self.deliver(Event::Succeeded { pid, by });
         }
         // Looked at for every process of ours, so that a rise is told of the one that ended then.
@@ -309,6 +320,7 @@ impl Shell {
         }
         let may_be = [Ending::Killed(Signal::KILL), Ending::Exited(137)].contains(&ending);
         let memory_short = self.memory_short && may_be;
+        self.sockets.release(pid);
         self.deliver(Event::Ended { pid, ending, memory_short });
     }
 
@@ -351,6 +363,10 @@ impl Shell {
             for action in actions.drain(..) {
                 self.perform(action);
             }
+        }
+        if self.sockets.has_seats() {
+            let supervisor = &self.supervisor;
+            self.sockets.prune(|slot| supervisor.is_in_use(slot));
         }
         self.tell_above();
     }
@@ -401,6 +417,13 @@ impl Shell {
                 self.hook(watcher, slot, errand, name, facts);
             }
             Action::Abandon { errand } => self.errands.abandon(errand),
+            Action::Attend { watcher } => {
+                self.sockets.attend(watcher, self.supervisor.settings(watcher));
+            }
+            Action::LookForConnections { watcher } => {
+                let found = self.sockets.are_connected(self.supervisor.settings(watcher));
+                self.events.push_back(Event::LookedForConnections { watcher, found });
+            }
             Action::Report(report) => {
                 let names = Lookup {
                     supervisor: &self.supervisor,
@@ -439,7 +462,17 @@ impl Shell {
                 }
             }
         }
-        let plan = match self.launcher.plan(&settings, slot.wid(), tag, foreground) {
+        let mut given = match self.sockets.give(&settings, slot) {
+            Ok(given) => given,
+            Err(error) => {
+                let text = format!("{}: its sockets: {error}", settings.name);
+                self.journal.say(LogLevel::Error, &text);
+                return Err(error.raw_os_error().unwrap_or(Errno::EINVAL as i32));
+            }
+        };
+        let held = given.take_held();
+        let start = Start { wid: slot.wid(), tag, foreground, given };
+        let plan = match self.launcher.plan(&settings, start) {
             Ok(plan) => plan,
             Err(reason) => {
                 let text = format!("{}: {reason}", settings.name);
@@ -450,8 +483,14 @@ impl Shell {
         let launch =
             Launch::start(plan).map_err(|error| error.raw_os_error().unwrap_or_default())?;
         let pid = launch.pid();
+        self.sockets.hold(pid, held);
         self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         Ok(pid)
+    }
+
+    /// These are bound.
+    pub fn set_sockets(&mut self, sockets: Sockets) {
+        self.sockets = sockets;
     }
 
     /// Clients can connect from the beginning.

@@ -4,7 +4,7 @@ use super::{Change, Form, Row, Show, Support, free, seconds_shown};
 use crate::config::draft::Draft;
 use crate::config::settings::{Limit, ResourceLimit, Respawn, WatcherSettings};
 use crate::config::value::{flag, limit, octal, respawn, seconds, whole};
-use crate::config::{kernel, probe, signals};
+use crate::config::{kernel, probe, signals, sockets};
 use serde_json::{Map, Value};
 
 use Change::{Adjust, Nothing, Reload, Restart};
@@ -73,12 +73,12 @@ pub static WATCHER: [Row<Draft, WatcherSettings>; 67] = [
         show: Kept(Number), help: "seconds that a hook may take" },
     Row { name: "hooks.*", default: "", change: Adjust, support: Full, parse: free,
         show: Kept(Text), help: "a command or `module.function`; with `, True` at its end a failure is ignored" },
-    Row { name: "idle_timeout", default: "", change: Adjust, support: Later, parse: |_, text| optional(text).map(seconds).transpose().map(drop),
+    Row { name: "idle_timeout", default: "", change: Adjust, support: Full, parse: |to, text| put(&mut to.sockets.idle_timeout_ms, optional(text).map(time).transpose()),
         show: Kept(Number), help: "with on_demand: seconds without a connection before it is stopped" },
     Row { name: "kill_tree", default: "True", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.kill_tree, flag(text)),
         show: From(|s| s.kill_tree.into()), help: "nothing that a process left behind survives it" },
-    Row { name: "listen_fds", default: "False", change: Reload, support: Later, parse: |_, text| flag(text).map(drop),
-        show: Kept(Flag), help: "pass sockets by the LISTEN_FDS convention too" },
+    Row { name: "listen_fds", default: "False", change: Reload, support: Full, parse: |to, text| put(&mut to.sockets.listen_fds, flag(text)),
+        show: From(|s| s.sockets.as_ref().is_some_and(|it| it.listen_fds).into()), help: "pass sockets by the LISTEN_FDS convention too" },
     Row { name: "max_age", default: "0", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.max_age_ms, seconds(text)),
         show: From(|s| seconds_shown(s.max_age_ms)), help: "seconds after which a process is replaced; 0 is never" },
     Row { name: "max_age_variance", default: "30", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.max_age_variance_ms, seconds(text)),
@@ -95,8 +95,8 @@ pub static WATCHER: [Row<Draft, WatcherSettings>; 67] = [
         show: From(|s| s.no_new_privs.into()), help: "processes can never gain privileges" },
     Row { name: "numprocesses", default: "1", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.numprocesses, whole(text, 0, 10_000).map(|number| number as u32)),
         show: From(|s| s.numprocesses.into()), help: "how many processes" },
-    Row { name: "on_demand", default: "False", change: Restart, support: Later, parse: |_, text| flag(text).map(drop),
-        show: Kept(Flag), help: "start at the first connection" },
+    Row { name: "on_demand", default: "False", change: Restart, support: Full, parse: |to, text| put(&mut to.sockets.on_demand, flag(text)),
+        show: From(|s| s.sockets.as_ref().is_some_and(|it| it.on_demand).into()), help: "start at the first connection" },
     Row { name: "oneshot", default: "False", change: Restart, support: Full, parse: |to, text| put(&mut to.settings.oneshot, flag(text)),
         show: From(|s| s.oneshot.into()), help: "runs to completion once" },
     Row { name: "oom_score_adj", default: "", change: Reload, support: Full, parse: |to, text| put(&mut to.settings.oom_score_adj, optional_whole(text, -1000, 1000)),
@@ -121,8 +121,8 @@ pub static WATCHER: [Row<Draft, WatcherSettings>; 67] = [
         show: From(|s| s.singleton.into()), help: "never more than one process" },
     Row { name: "stderr_stream.*", default: "", change: Restart, support: Later, parse: free,
         show: Kept(Text), help: "where stderr goes" },
-    Row { name: "stdin_socket", default: "", change: Restart, support: Later, parse: |to, text| { to.stdin_socket = text.trim().into(); Ok(()) },
-        show: Kept(Text), help: "socket that is stdin" },
+    Row { name: "stdin_socket", default: "", change: Reload, support: Full, parse: |to, text| { to.sockets.stdin = optional(text).map(|name| name.to_lowercase().into()); Ok(()) },
+        show: From(|s| maybe(&s.sockets.as_ref().and_then(|it| it.stdin.clone()))), help: "socket that is stdin" },
     Row { name: "stdout_stream.*", default: "", change: Restart, support: Later, parse: free,
         show: Kept(Text), help: "where stdout goes" },
     Row { name: "stop_children", default: "False", change: Adjust, support: Full, parse: |to, text| put(&mut to.settings.stop_children, flag(text)),
@@ -137,8 +137,8 @@ pub static WATCHER: [Row<Draft, WatcherSettings>; 67] = [
         show: Kept(Text), help: "user, name or number" },
     Row { name: "umask", default: "", change: Reload, support: Full, parse: |to, text| put(&mut to.settings.umask, optional(text).map(octal).transpose()),
         show: From(|s| s.umask.map(|mask| format!("{mask:03o}")).into()), help: "octal file creation mask" },
-    Row { name: "use_sockets", default: "False", change: Reload, support: Later, parse: |_, text| flag(text).map(drop),
-        show: Kept(Flag), help: "pass on the sockets of the configuration" },
+    Row { name: "use_sockets", default: "False", change: Reload, support: Full, parse: |to, text| put(&mut to.sockets.wanted, sockets::wanted(text)),
+        show: From(|s| s.sockets.as_ref().map_or(false.into(), |it| sockets::wanted_shown(&it.wanted))), help: "pass on the sockets that the command names, or all if it names none; or list names" },
     Row { name: "user_switch", default: "fail", change: Reload, support: Full, parse: |to, text| put(&mut to.settings.ignore_user_switch, crate::config::value::choice(text, &["fail", "ignore"]).map(|word| word == "ignore")),
         show: From(|s| if s.ignore_user_switch { "ignore" } else { "fail" }.into()), help: "ignore: run as circusd's user where it cannot be changed" },
     Row { name: "virtualenv", default: "", change: Reload, support: Full, parse: |to, text| { to.virtualenv = text.trim().into(); Ok(()) },

@@ -3,6 +3,7 @@
 use super::Shell;
 use crate::control::{Control, View};
 use crate::names::Lookup;
+use circus::commands::{Answer, Errno, Refusal};
 use circus::config::settings::LogLevel;
 use circus::supervisor::Event;
 use circus::sys::clock;
@@ -24,10 +25,10 @@ impl Shell {
             let environment = &self.launcher.environment;
             let supervisor = &self.supervisor;
             let names = Lookup { supervisor, environment };
-            let view = View { supervisor, names: &names, environment, now };
+            let sockets = &self.sockets;
+            let view = View { supervisor, names: &names, sockets, environment, now };
             if let Some(event) = control.request(request, &view) {
-                self.note_settings(&event);
-                self.deliver(event);
+                self.carry_out(event);
             }
             if clock::now().since_ms(begin) >= REQUESTS_TURN_MS {
                 return;
@@ -35,10 +36,28 @@ impl Shell {
         }
     }
 
+    fn carry_out(&mut self, event: Event) {
+        if let Event::Configure { asker, configuration, .. } = &event
+            && !self.supervisor.is_stopping()
+        {
+            // Before anything else changes: what cannot be bound must leave all as it was.
+            if let Err(reason) = self.sockets.change(&configuration.sockets) {
+                let reason = format!("nothing was changed: {reason}");
+                let answer = Answer::Refused(Refusal::new(Errno::Command, reason));
+                if let (Some(ticket), Some(control)) = (asker.ticket, &mut self.control) {
+                    control.answer(ticket, &answer, clock::now());
+                }
+                return;
+            }
+        }
+        self.note_settings(&event);
+        self.deliver(event);
+    }
+
     /// What a new configuration changes here.
     fn note_settings(&mut self, event: &Event) {
-        let Event::Configure { circus, .. } = event else { return };
-        self.journal.configure(circus.loglevel);
+        let Event::Configure { configuration, .. } = event else { return };
+        self.journal.configure(configuration.circus.loglevel);
         let warnings = self.control.as_mut().map(Control::take_warnings);
         for text in warnings.into_iter().flatten() {
             self.journal.say(LogLevel::Warning, &text);
