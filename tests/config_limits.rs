@@ -245,14 +245,14 @@ fn a_command_does_not_grow_without_end_when_a_process_starts() {
     };
     let args = "y".repeat(100_000);
     let new = set(json!({"cmd": format!("x {}", "$(circus.args)".repeat(10_000)), "args": args}));
-    let reason = program(&new, 1, &[]).expect_err("too long");
+    let reason = program(&new, 1, &[], &[]).expect_err("too long");
     assert!(reason.contains("cmd is longer than 1 MiB"), "{reason}");
     let many: Vec<Variable> = (0..50_000)
         .map(|number| (format!("V{number}").into_bytes().into(), b"1"[..].into()))
         .collect();
     let new =
         set(json!({"cmd": format!("x {} $(circus.env.v7)", "$(circus.env.NONE)".repeat(12_000))}));
-    let words = program(&new, 1, &many).expect("runs").argv;
+    let words = program(&new, 1, &many, &[]).expect("runs").argv;
     assert_eq!(words[2], b"1");
 }
 

@@ -11,7 +11,7 @@ use circus::config;
 use circus::config::settings::{CircusSettings, Config, WatcherSettings};
 use circus::process::Failure;
 use circus::supervisor::{
-    Action, Asker, Event, Mode, Names, Next, Report, SlotId, Supervisor, Ticket,
+    Action, Asker, Configuration, Event, Mode, Names, Next, Report, SlotId, Supervisor, Ticket,
 };
 use circus::wire::{REPLY_BYTES_MAX, ToGateway};
 use serde_json::value::RawValue;
@@ -139,7 +139,8 @@ impl Clients {
     fn configure(&mut self, restart: bool) -> Box<dyn FnOnce(Asker) -> Event> {
         self.read_again += 1;
         let (circus, watchers) = copy(self.next_configuration());
-        Box::new(move |asker| Event::Configure { asker, circus, watchers, restart })
+        let configuration = Box::new(Configuration { circus, watchers, ..Configuration::default() });
+        Box::new(move |asker| Event::Configure { asker, configuration, restart })
     }
 
     fn next_configuration(&self) -> &'static Config {
@@ -182,7 +183,7 @@ impl Clients {
                     (_, _) => Ok(Answer::Options(all)),
                 }
             }
-            Command::ListSockets => Ok(Answer::Sockets(Vec::new())),
+            Command::ListSockets { .. } => Ok(Answer::Sockets(Vec::new())),
             Command::Dstats | Command::Stats { name: None, .. } => {
                 Ok(Answer::Members(vec![("infos", "{}".into())]))
             }

@@ -124,7 +124,10 @@ impl Kernel {
                 self.events.retain(|event| !is_it(event));
                 assert_eq!(self.events.len() + 1, before, "{errand:?} is out");
             }
-            Action::Report(_) | Action::Publish { .. } => {}
+            Action::Report(_)
+            | Action::Publish { .. }
+            | Action::Attend { .. }
+            | Action::LookForConnections { .. } => {}
         }
     }
 

@@ -33,6 +33,11 @@ pub enum Publication {
     Stop,
     /// Its processes were replaced, or told to read their configuration again.
     Reload,
+    /// Its processes were to be replaced, and the new ones did not start. Unknown to Circus.
+    ReloadFailed {
+        /// A sentence.
+        reason: String,
+    },
     /// One of its options was set.
     Updated,
     /// A process died and the next one has to wait. Unknown to Circus, as all that follow.
@@ -79,6 +84,7 @@ impl Publication {
             Publication::Start => "start",
             Publication::Stop => "stop",
             Publication::Reload => "reload",
+            Publication::ReloadFailed { .. } => "reload_failed",
             Publication::Updated => "updated",
             Publication::Backoff { .. } => "backoff",
             Publication::GiveUp { .. } => "giveup",
@@ -132,6 +138,10 @@ pub fn publication(
             body.float("time", unix_time);
             body.string("reason", reason);
             body.float("delay", *delay_ms as f64 / 1000.0);
+        }
+        Publication::ReloadFailed { reason } => {
+            body.float("time", unix_time);
+            body.string("reason", reason);
         }
         Publication::HookSuccess { name } => {
             body.string("name", name);

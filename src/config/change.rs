@@ -12,7 +12,9 @@ use crate::config::settings::{EnvironmentSettings, Hook, ResourceLimit, WatcherS
 use crate::config::show::MASK;
 use crate::config::users::Users;
 use crate::config::watcher::check_family_name;
-use crate::config::{Source, Watchers, dependencies, hooks, kernel, program, python, sockets, words};
+use crate::config::{
+    Source, Watchers, dependencies, hooks, kernel, program, python, sockets, words,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -531,7 +533,7 @@ mod tests {
         let new = new.expect("literal text");
         assert_eq!(&*new.cmd, text);
         let environment = [(b"HOME"[..].into(), b"/h"[..].into())];
-        let program = program::program(&new, 7, &environment).expect("can be run");
+        let program = program::program(&new, 7, &environment, &[]).expect("can be run");
         let argv: Vec<_> = program.argv.iter().map(|word| String::from_utf8_lossy(word)).collect();
         let word = "x $(circus.file./etc/shadow) /h 7";
         assert_eq!(argv, ["x", "$(circus.file./etc/shadow)", "/h", "7", word]);
@@ -603,7 +605,7 @@ mod tests {
     #[test]
     fn words_may_come_as_a_list_and_must_be_words() {
         let new = set(&watcher(""), json!({"args": ["a b", 5, "it's", ""]})).expect("valid");
-        let program = program::program(&new, 1, &[]).expect("can be run");
+        let program = program::program(&new, 1, &[], &[]).expect("can be run");
         assert_eq!(program.argv, [&b"x"[..], b"a b", b"5", b"it's", b""]);
         for (options, expected) in [
             (json!({"cmd": ""}), "'cmd' is empty"),
@@ -648,12 +650,8 @@ mod tests {
 
     #[test]
     fn what_is_not_done_yet_is_refused_unless_it_asks_for_nothing() {
-        let old = watcher("stdout_stream.class = StdoutStream\nuse_sockets = True\n");
-        for options in [
-            json!({"use_sockets": true}),
-            json!({"on_demand": 1}),
-            json!({"stdout_stream.class": "FileStream"}),
-        ] {
+        let old = watcher("stdout_stream.class = StdoutStream\n");
+        for options in [json!({"copy_path": true}), json!({"stdout_stream.class": "FileStream"})] {
             let refused = set(&old, options).expect_err("refused");
             assert!(!refused.is_message && refused.reason.ends_with("is not supported yet"));
         }

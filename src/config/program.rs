@@ -303,8 +303,7 @@ mod tests {
     fn variables_of_the_process_are_replaced_at_its_start() {
         let options = "cmd = run $(circus.wid) ((CIRCUS.WID)) $(circus.name) $(circus.numprocesses) $(circus.sockets.web) \
              $(circus.rlimits.nofile) $(circus.uid) $(circus.shell) $(circus.env.home)\nrlimit_nofile = 5\n[socket:web]\n";
-        let expected =
-            ["run", "7", "7", "web", "1", "4", "5", "None", "False", "/h"];
+        let expected = ["run", "7", "7", "web", "1", "4", "5", "None", "False", "/h"];
         assert_eq!(argv(options), expected);
     }
 

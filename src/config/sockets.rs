@@ -140,7 +140,9 @@ fn check_demand<'a>(
         return wrong("needs a socket to wait at; write `use_sockets = True`");
     }
     if sockets.any(|socket| socket.so_reuseport) {
-        return wrong("cannot wait at a socket with so_reuseport, of which each process has its own");
+        return wrong(
+            "cannot wait at a socket with so_reuseport, of which each process has its own",
+        );
     }
     Ok(())
 }
@@ -330,7 +332,8 @@ impl Reading<'_> {
         };
         let path = joined(&self.source.current_dir(), &draft.path);
         if endpoint::check_path(&path).is_err() {
-            let text = "names no file that a socket can be: its absolute path has at most 107 bytes";
+            let text =
+                "names no file that a socket can be: its absolute path has at most 107 bytes";
             self.mistakes.wrong_value(entry, text);
             return None;
         }
@@ -350,7 +353,8 @@ impl Reading<'_> {
         {
             match (account, section.get(option)) {
                 (Ok(identity), _) => {
-                    *number = identity.and_then(|it| it.uid.filter(|_| option == "owner").or(it.gid));
+                    *number =
+                        identity.and_then(|it| it.uid.filter(|_| option == "owner").or(it.gid));
                 }
                 (Err(wrong), Some(entry)) => self.mistakes.wrong_value(entry, &wrong.text),
                 (Err(_), None) => {}
@@ -380,7 +384,8 @@ impl Reading<'_> {
                 let entry = read.places.iter().find(|(name, _)| *name == option);
                 let at = entry.map_or(&read.at, |(_, at)| at);
                 let is_masked = read.settings.masked.iter().any(|masked| **masked == *option);
-                let reason = if is_masked { "asks for a socket that is not there" } else { &reason };
+                let reason =
+                    if is_masked { "asks for a socket that is not there" } else { &reason };
                 let hint = match switched_off.iter().find(|name| reason.contains(&***name)) {
                     Some(name) => format!(" (socket {name} is switched off)"),
                     None => String::new(),

@@ -206,13 +206,15 @@ fn a_variable_switches_a_section_of_any_kind() {
     let config = load_files(&files, &[]).expect("loads");
     assert_eq!(config.circus.umask, Some(0o27));
     assert_eq!((config.watchers.len(), config.watchers[0].environment.set.len()), (3, 2));
-    assert_eq!((config.watchers[0].numprocesses, config.unsupported.len()), (3, 2));
+    assert_eq!((config.watchers[0].numprocesses, config.unsupported.len()), (3, 1));
+    assert_eq!(config.sockets.len(), 1);
     for off in ["false", "0", "No", "off"] {
         let config = load_files(&files, &[("ON", off)]).expect("loads");
         assert_eq!(config.circus.umask, None);
         let [a] = &config.watchers[..] else { panic!("{:?}", config.watchers) };
         assert_eq!((a.environment.set.len(), a.numprocesses), (0, 3));
         assert!(config.unsupported.is_empty(), "{:?}", config.unsupported);
+        assert!(config.sockets.is_empty());
     }
     // Switched off, [DEFAULT] gives nothing, `enabled` neither.
     let config = load_files(&files, &[("ALL", "no")]).expect("loads");
@@ -385,18 +387,13 @@ fn defaults_are_those_of_the_table_and_of_the_default_section() {
 fn what_is_not_done_yet_is_listed_in_a_few_words() {
     let config = load_text(
         "[circus]\nendpoint = tcp://127.0.0.1:5555\nhttpd = True\nstatsd = False\nmulticast_endpoint =\n[socket:web]\nport = 80\n\
-         [watcher:web]\ncmd = x\nuse_sockets = True\non_demand = False\nstdout_stream.class = FileStream\n\
+         [watcher:web]\ncmd = x\ncopy_path = True\non_demand = False\nstdout_stream.class = FileStream\n\
          stdout_stream.filename = x\nhooks.before_start = a.b\nready = started\n[plugin:p]\nuse = a.B\nfree = $(circus.env.HOME:-x)\n",
         &[],
     );
     assert_eq!(
         config.expect("loads").unsupported,
-        [
-            "[circus]: httpd",
-            "[plugin:p]",
-            "[socket:web]",
-            "watcher web: stdout_stream, use_sockets",
-        ]
+        ["[circus]: httpd", "[plugin:p]", "watcher web: copy_path, stdout_stream",]
     );
 }
 
@@ -476,7 +473,7 @@ fn no_text_whatever_makes_it_panic() {
             load("/etc/c.ini", &variables(&[("HOME", "$(circus.env.HOME)")]), &files)
         {
             for watcher in &config.watchers {
-                let _ = super::program::program(watcher, 1, &[]);
+                let _ = super::program::program(watcher, 1, &[], &[]);
             }
         }
     }
@@ -514,7 +511,7 @@ fn no_options_of_a_client_whatever_make_it_panic() {
         for value in &values {
             let options: [(Box<str>, Value); 1] = [(name.as_str().into(), value.clone())];
             if let Ok((settings, _)) = super::changed(&base, &options, &files, &all) {
-                let _ = super::program::program(&settings, 1, &[]);
+                let _ = super::program::program(&settings, 1, &[], &[]);
                 let _ = super::shown_options(&settings, "/");
                 let _ = super::differences(&base, &settings);
             }

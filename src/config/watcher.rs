@@ -123,8 +123,7 @@ const ENVIRONMENT_OPTIONS: [&str; 5] =
     ["copy_env", "env_file", "env_from_files", "virtualenv", "virtualenv_py_ver"];
 
 /// They ask for sockets.
-const SOCKET_OPTIONS: [&str; 5] =
-    ["cmd", "listen_fds", "on_demand", "stdin_socket", "use_sockets"];
+const SOCKET_OPTIONS: [&str; 5] = ["cmd", "listen_fds", "on_demand", "stdin_socket", "use_sockets"];
 
 struct Reader<'a> {
     entries: Vec<&'a Entry>,
@@ -312,9 +311,9 @@ impl<'a> Reader<'a> {
             }),
         };
         let depends_on = placed(&self.draft.depends_on, "depends_on");
-        let places = SOCKET_OPTIONS.iter().filter_map(|name| {
-            self.entry(name).map(|entry| (*name, entry.at.clone()))
-        });
+        let places = SOCKET_OPTIONS
+            .iter()
+            .filter_map(|name| self.entry(name).map(|entry| (*name, entry.at.clone())));
         let places = places.collect();
         if self.draft.settings.oneshot
             && self.draft.settings.ready != Readiness::Started

@@ -4,12 +4,12 @@ use super::operation::Kind;
 use super::report::StopCause;
 use super::slot::State;
 use super::ticket::{After, Asker, Form, Key, Outcome};
+use super::watcher::{Phase, Why};
 use super::{Action, Report, SlotId, Supervisor};
 use crate::commands::{Answer, Command, Errno, Publication, Refusal, Selection};
 use crate::config::options::Change;
 use crate::config::settings::WatcherSettings;
 use crate::moment::Moment;
-use super::watcher::{Phase, Why};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 

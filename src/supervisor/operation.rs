@@ -364,6 +364,8 @@ impl Supervisor {
                 }
                 let name = &self.settings(w).name;
                 let reason = format!("{name} is not reloaded: its new processes did not start");
+                let publication = Publication::ReloadFailed { reason: reason.clone() };
+                actions.push(Action::publish(w, publication, now));
                 outcome.refusal = Some(Refusal::new(Errno::Command, reason));
             }
             Kind::Reload | Kind::ReloadInTurn => {

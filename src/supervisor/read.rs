@@ -156,6 +156,7 @@ impl Watcher {
                 };
                 let serves = self.wanted_count() == 0 || self.slots.iter().any(runs);
                 !self.failed
+                    && !self.lacks_some()
                     && !self.is_unfinished_oneshot()
                     && serves
                     && self.slots.iter().all(is_well)
@@ -163,10 +164,16 @@ impl Watcher {
         }
     }
 
+    /// A reload has taken some away and not replaced them.
+    fn lacks_some(&self) -> bool {
+        self.sized < self.settings.numprocesses && self.current.is_none()
+    }
+
     fn note(&self) -> &'static str {
         match self.phase {
             _ if self.planned.is_some() => "waiting to start",
             Phase::Starting | Phase::Active if self.settings.oneshot => "not completed",
+            Phase::Active if self.lacks_some() => "not all reloaded",
             Phase::Starting if self.is_started => "not ready",
             Phase::Stopped(Why::NotStarted) => "not started",
             Phase::Stopped(Why::Waiting) => "waiting for a connection",

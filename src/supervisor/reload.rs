@@ -130,6 +130,19 @@ impl Supervisor {
         self.retire(id.watcher, &new, now, actions);
     }
 
+    /// The new process of this slot does not become ready: it is taken away again, and those that are
+    /// left go on as they are.
+    fn give_up_in_turn(&mut self, w: u32, index: u32, now: Moment, actions: &mut Vec<Action>) {
+        self.fail_operation(w);
+        self.finish_operation(w, now, actions);
+        let watcher = &self.watchers[w];
+        let serves = watcher.slots.iter().any(Slot::is_ready);
+        if watcher.is_up() && watcher.slots[index as usize].wanted && serves {
+            self.retire(w, &[index], now, actions);
+            self.watchers[w].sized = self.watchers[w].wanted_count();
+        }
+    }
+
     /// One process after the other; false if there is something to wait for.
     pub(super) fn advance_in_turn(
         &mut self,
@@ -153,15 +166,18 @@ impl Supervisor {
             }
             *awaited = None;
             if fails {
-                // What cannot be replaced is not taken away from those that are left.
-                self.fail_operation(w);
-                self.finish_operation(w, now, actions);
+                self.give_up_in_turn(w, index, now, actions);
                 return true;
             }
             *not_before = now.after_ms(warmup_ms);
         }
         if left.is_empty() || !is_up {
+            // Those that an earlier reload has taken away are there again.
+            let lacks = watcher.sized < watcher.settings.numprocesses;
             self.finish_operation(w, now, actions);
+            if lacks && is_up {
+                self.operate(w, Kind::Resize, Vec::new(), now, actions);
+            }
             return true;
         }
         if now < *not_before {

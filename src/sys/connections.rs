@@ -20,11 +20,9 @@ pub fn is_connected(place: &SocketPlace, address: Option<SocketAddr>) -> bool {
         (SocketPlace::Unix { path, .. }, _) => {
             any_line("/proc/net/unix", |line| is_unix_connection(line, path))
         }
-        (SocketPlace::Internet { .. }, Some(address)) => {
-            ["/proc/net/tcp", "/proc/net/tcp6"]
-                .into_iter()
-                .any(|file| any_line(file, |line| is_tcp_connection(line, address.port())))
-        }
+        (SocketPlace::Internet { .. }, Some(address)) => ["/proc/net/tcp", "/proc/net/tcp6"]
+            .into_iter()
+            .any(|file| any_line(file, |line| is_tcp_connection(line, address.port()))),
         (SocketPlace::Internet { .. }, None) => false,
     }
 }
@@ -67,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_connection_is_a_line_of_the_kernels_tables() {
-        let line = "   1: 0100007F:1F90 0100007F:D2A4 01 00000000:00000000 00:00000000 00000000 0 0 1 1";
+        let line =
+            "   1: 0100007F:1F90 0100007F:D2A4 01 00000000:00000000 00:00000000 00000000 0 0 1 1";
         assert!(is_tcp_connection(line, 8080) && !is_tcp_connection(line, 8081));
         assert!(!is_tcp_connection(&line.replace(" 01 ", " 0A "), 8080));
         assert!(!is_tcp_connection("  sl  local_address rem_address   st tx_queue", 8080));

@@ -267,9 +267,8 @@ fn new_socket(family: i32, settings: &SocketSettings) -> Result<OwnedFd, Obstacl
         let fd = Errno::result(libc::socket(family, kind | flags, protocol)).map_err(refused)?;
         OwnedFd::from_raw_fd(fd)
     };
-    fds::high(socket.as_fd()).map_err(|error| {
-        refused(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))
-    })
+    fds::high(socket.as_fd())
+        .map_err(|error| refused(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE))))
 }
 
 /// What to say where a host has no address.

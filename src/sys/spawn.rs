@@ -342,8 +342,7 @@ fn pass_descriptors(job: &Job) -> Result<(), Failure> {
     }
     // Beyond all that are passed.
     let lowest = (3 + job.plan.passed.len()).max(fds::HIGH as usize);
-    let args =
-        [job.report.get() as usize, libc::F_DUPFD_CLOEXEC as usize, lowest, 0, 0];
+    let args = [job.report.get() as usize, libc::F_DUPFD_CLOEXEC as usize, lowest, 0, 0];
     let report = call(libc::SYS_fcntl, args);
     check(Step::Streams, report)?;
     job.report.set(report as RawFd);

@@ -7,10 +7,10 @@ use crate::world::{Trouble, World};
 use crate::{COMMAND_SEEDS, Run, load};
 use circus::commands::{Command, Matching, Receivers, Selection};
 use circus::config::options::Change;
-use circus::config::settings::WatcherSettings;
+use circus::config::settings::{Config, WatcherSettings};
 use circus::process::Pid;
 use circus::signal::Signal;
-use circus::supervisor::{Asker, Event, Mode, Supervisor, Ticket};
+use circus::supervisor::{Asker, Configuration, Event, Mode, Supervisor, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -302,7 +302,9 @@ impl Clients {
         }
         let config = load(&text);
         let restart = self.dice.percent(30);
-        for change in self.run.core.changes(&config.watchers) {
+        let Config { circus, watchers, sockets, .. } = config;
+        let configuration = Configuration { circus, watchers, sockets };
+        for change in self.run.core.changes(&configuration) {
             use circus::commands::ChangeKind;
             let name = change.name.to_string();
             match change.kind {
@@ -311,7 +313,7 @@ impl Clients {
                     self.removed.push(wanted.number);
                 }
                 ChangeKind::Added if !self.wanted.contains_key(&name) => {
-                    let new = config.watchers.iter().find(|watcher| *watcher.name == *name);
+                    let new = configuration.watchers.iter().find(|watcher| *watcher.name == *name);
                     let new = new.expect("it is in the file").clone();
                     self.note_new(&new, new.autostart);
                 }
@@ -319,7 +321,7 @@ impl Clients {
                 | ChangeKind::Adjusted
                 | ChangeKind::Reloaded
                 | ChangeKind::Restarted => {
-                    let new = config.watchers.iter().find(|watcher| *watcher.name == *name);
+                    let new = configuration.watchers.iter().find(|watcher| *watcher.name == *name);
                     let new = new.expect("it is in the file");
                     let wanted = self.wanted.get_mut(&name).expect("it is there");
                     wanted.numprocesses = new.numprocesses;
@@ -333,10 +335,10 @@ impl Clients {
                 wanted.up = wanted.autostart;
             }
         }
-        self.file = config.watchers.clone();
+        self.file = configuration.watchers.clone();
         let asker = self.asker();
-        let (circus, watchers) = (config.circus, config.watchers);
-        self.run.tell(Event::Configure { asker, circus, watchers, restart });
+        let configuration = Box::new(configuration);
+        self.run.tell(Event::Configure { asker, configuration, restart });
     }
 
     /// Nobody is answered twice or without having asked.

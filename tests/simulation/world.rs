@@ -447,6 +447,7 @@ impl World {
             }
             Action::SignalChild { .. } | Action::SignalDescendants { .. } => {}
             Action::Publish { .. } => {}
+            Action::Attend { .. } | Action::LookForConnections { .. } => {}
             Action::Answer { ticket, .. } => self.answered.push(ticket),
             Action::Report(report) => self.reports.push(report),
             Action::Exit { code } => self.exit = Some(code),

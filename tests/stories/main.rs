@@ -1,6 +1,7 @@
 //! Short stories: given these events, exactly these actions.
 
 mod commands;
+mod demand;
 mod hooks;
 mod order;
 mod stage;

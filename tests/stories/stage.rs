@@ -8,8 +8,8 @@ use circus::notification::Notification;
 use circus::process::{Ending, Failure, Pid, Step, Tag};
 use circus::signal::Signal;
 use circus::supervisor::{
-    Action, Asker, Errand, Event, HookAnswer, Mode, Names, Question, Report, SlotId, Supervisor,
-    Ticket,
+    Action, Asker, Configuration, Errand, Event, HookAnswer, Mode, Names, Question, Report, SlotId,
+    Supervisor, Ticket,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -78,12 +78,13 @@ impl Stage {
 
     /// With a main command beside the configuration, or alone.
     pub fn in_mode(ini: &str, mode: Mode) -> Stage {
-        let Config { circus, mut watchers, .. } = load(ini);
+        let Config { circus, mut watchers, sockets, .. } = load(ini);
         if mode != Mode::Watchers {
             watchers.push(config::main_command(&["x"]).into());
         }
         let names = watchers.iter().map(|watcher| watcher.name.to_string()).collect();
-        let core = Supervisor::new(circus, watchers, mode, 1, 1);
+        let mut core = Supervisor::new(circus, watchers, mode, 1, 1);
+        core.set_sockets(sockets);
         Stage {
             core,
             names,
@@ -115,6 +116,10 @@ impl Stage {
             Action::Signal { pid, signal } => format!("{signal} {pid}"),
             Action::SignalChildren { pid, signal } => format!("{signal} children of {pid}"),
             Action::Survey => "survey".to_string(),
+            Action::Attend { watcher } => format!("attend {}", self.names[watcher as usize]),
+            Action::LookForConnections { watcher } => {
+                format!("look for connections of {}", self.names[watcher as usize])
+            }
             Action::Exit { code } => format!("exit {code}"),
             Action::SignalChild { child, signal, .. } => format!("{signal} child {child}"),
             Action::SignalDescendants { pid, signal } => format!("{signal} descendants of {pid}"),
@@ -297,9 +302,15 @@ impl Stage {
         format!("{:?}", self.core).len()
     }
 
+    /// The watchers that start when somebody comes.
+    pub fn waiting(&self) -> Vec<&str> {
+        let waiting = self.core.waits_for_demand(Moment::from_ms(self.now));
+        waiting.map(|w| &*self.names[w as usize]).collect()
+    }
+
     /// What reading a configuration again would change.
-    pub fn changes(&self, watchers: &[Rc<WatcherSettings>]) -> Vec<(String, ChangeKind)> {
-        let changes = self.core.changes(watchers).into_iter();
+    pub fn changes(&self, config: &Config) -> Vec<(String, ChangeKind)> {
+        let changes = self.core.changes(&configuration(config)).into_iter();
         changes.map(|change| (change.name.to_string(), change.kind)).collect()
     }
 
@@ -337,4 +348,11 @@ impl Stage {
     pub fn wakes_after_ms(&self) -> Option<u64> {
         self.core.next_deadline().map(|at| at.as_ms() - self.now)
     }
+}
+
+/// What the core is told of a configuration that was read again.
+pub fn configuration(config: &Config) -> Configuration {
+    let Config { circus, watchers, sockets, .. } = config;
+    let (circus, watchers, sockets) = (circus.clone(), watchers.clone(), sockets.clone());
+    Configuration { circus, watchers, sockets }
 }

@@ -1,7 +1,7 @@
 //! Commands that meet trouble: what cannot start, what does not end, what is asked for again and
 //! again.
 
-use crate::stage::{Stage, load};
+use crate::stage::{Stage, configuration, load};
 use circus::commands::{Answer, ChangeKind, Command, Matching, Selection};
 use circus::process::Pid;
 use circus::signal::Signal;
@@ -159,11 +159,11 @@ fn names_in_the_file_and_names_of_clients_are_the_same_in_any_case() {
     assert_eq!(stage.tell(Event::Add { asker, settings, start: true }), ["spawn CACHE.1"]);
     stage.all_start();
     let config = load(&format!("{ONE}[watcher:cache]\ncmd = z\n"));
-    let changes = stage.changes(&config.watchers);
+    let changes = stage.changes(&config);
     assert_eq!(changes, [("cache".to_string(), ChangeKind::Restarted)]);
-    let (circus, watchers) = (config.circus, config.watchers);
     let asker = stage.asker(true);
-    let event = Event::Configure { asker, circus, watchers, restart: false };
+    let configuration = Box::new(configuration(&config));
+    let event = Event::Configure { asker, configuration, restart: false };
     assert_eq!(stage.tell(event), ["SIGTERM 11"]);
 }
 

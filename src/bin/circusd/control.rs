@@ -17,7 +17,9 @@ use circus::config::Source;
 use circus::config::options::Change;
 use circus::config::settings::{CircusSettings, Config, Variable};
 use circus::moment::Moment;
-use circus::supervisor::{Asker, Configuration, Event, Names, Next, Report, Running, Supervisor, Ticket};
+use circus::supervisor::{
+    Asker, Configuration, Event, Names, Next, Report, Running, Supervisor, Ticket,
+};
 use circus::sys::{clock, identity};
 use circus::wire::REPLY_BYTES_MAX;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! What the facts in a report are called.
 
 use circus::config::program::program;
-use circus::config::sockets::passed_names;
 use circus::config::settings::{Variable, WatcherSettings};
+use circus::config::sockets::passed_names;
 use circus::process::{Failure, Step};
 use circus::supervisor::{Names, SlotId, Supervisor};
 use circus::sys::error_text;

@@ -146,6 +146,8 @@ impl Shell {
                 self.failures.leave(PLACE.as_ref(), code);
                 self.terminal.close();
                 self.pidfile = None;
+                // The files of unix sockets go with them.
+                self.sockets = Sockets::default();
                 self.journal.close();
                 return code;
             }

@@ -273,7 +273,8 @@ impl Sockets {
         shown.push(("waiting_max", sum.most.into()));
         shown.push(("dropped", sum.dropped.into()));
         let watchers = supervisor.watcher_numbers().into_iter();
-        let uses = |w: &u32| sockets::used(supervisor.settings(*w), &self.settings).contains(&index);
+        let uses =
+            |w: &u32| sockets::used(supervisor.settings(*w), &self.settings).contains(&index);
         let users: Vec<Value> =
             watchers.filter(uses).map(|w| (&*supervisor.settings(w).name).into()).collect();
         shown.push(("watchers", users.into()));
@@ -381,7 +382,9 @@ impl Bound {
 fn subject(settings: &SocketSettings) -> String {
     let place = match &settings.place {
         SocketPlace::Unix { path, .. } => path.to_string(),
-        SocketPlace::Internet { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+        SocketPlace::Internet { host, port, .. } if host.contains(':') => {
+            format!("[{host}]:{port}")
+        }
         SocketPlace::Internet { host, port, .. } => format!("{host}:{port}"),
     };
     format!("socket {} ({place})", settings.name)
