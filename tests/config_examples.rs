@@ -43,7 +43,10 @@ const MISTAKES: [(&str, &[(u32, &str)]); 5] = [
         (19, "process.ini:160: cmd: `sh -c \"unterminated` has an opening \" without a closing one"),
         (19, "process.ini:165: gid: `nosuchgroup` is no group in /etc/group"),
     ]),
-    ("sockets.ini", &[(19, "sockets.ini:29: stdin_socket: there is no section [socket:nosuch]")]),
+    ("sockets.ini", &[
+        (19, "sockets.ini:7: cmd: there is no section [socket:nope]"),
+        (19, "sockets.ini:29: stdin_socket: there is no section [socket:nosuch]"),
+    ]),
     ("streams.ini", &[
         (18, "streams.ini:88: stdout_stream.class: `custom.S` is a Python class"),
         (17, "streams.ini:89: stdout_stream.some: is no option of a stream"),

@@ -23,11 +23,7 @@ impl Report {
             Report::Listening { watcher } => {
                 format!("{} waits for a connection", names.watcher(*watcher))
             }
-            Report::Idle { watcher, idle_ms } => format!(
-                "{} stops until somebody connects: nobody has for {}",
-                names.watcher(*watcher),
-                seconds(*idle_ms)
-            ),
+            Report::Idle { watcher, idle_ms } => idle(names.watcher(*watcher), *idle_ms),
             Report::Succeeded { slot, pid, by } => succeeded(*slot, *pid, *by, names),
             Report::Blocked { watcher, blocker } => {
                 let what = blocker.text(names.watcher(blocker.on));
@@ -73,10 +69,7 @@ impl Report {
             }
             Report::Reloading { watcher } => format!("{} reloading", names.watcher(*watcher)),
             Report::Reloaded { watcher } => format!("{} reloaded", names.watcher(*watcher)),
-            Report::ReloadFailed { watcher } => format!(
-                "{} not reloaded: its new processes did not start, the old ones stay",
-                names.watcher(*watcher)
-            ),
+            Report::ReloadFailed { watcher } => not_reloaded(names.watcher(*watcher)),
             Report::Stopping { cause } => stopping(*cause, names),
             Report::Hurried { cause } => hurried(*cause),
             Report::Orphans { pids, killed } => format!(
@@ -162,6 +155,14 @@ impl Death {
             ),
         }
     }
+}
+
+fn idle(name: &str, idle_ms: u64) -> String {
+    format!("{name} stops until somebody connects: nobody has for {}", seconds(idle_ms))
+}
+
+fn not_reloaded(name: &str) -> String {
+    format!("{name} not reloaded: its new processes did not start, the old ones stay")
 }
 
 fn hook_failed(name: &str, hook: HookName, reason: &str, follows: bool) -> String {
