@@ -131,7 +131,10 @@ impl Supervisor {
         let steps = self.steps(&new);
         let mut operations = self.strangers_to_reload(&new.sockets);
         self.circus = new.circus;
-        self.sockets = new.sockets;
+        if self.sockets != new.sockets {
+            self.sockets = new.sockets;
+            self.renew_watches(now);
+        }
         let mut started = Vec::new();
         for step in steps {
             match (step.settings, step.watcher) {

@@ -167,6 +167,14 @@ impl Supervisor {
         }
     }
 
+    /// The same for all, whose sockets may be others.
+    pub(super) fn renew_watches(&mut self, now: Moment) {
+        let watched = self.watchers.entries().filter(|(_, it)| it.demand.watch.is_some());
+        for w in watched.map(|(w, _)| w).collect::<Vec<_>>() {
+            self.renew_watch(w, now);
+        }
+    }
+
     /// Somebody has come to one of its sockets while it runs.
     pub(super) fn connected(&mut self, w: u32, now: Moment) {
         let its = self.settings(w).sockets.as_deref();

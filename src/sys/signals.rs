@@ -82,6 +82,10 @@ pub fn wait(until: Option<Moment>) -> Option<Received> {
         libc::syscall(libc::SYS_rt_sigtimedwait, &raw const mask, &raw mut info, timeout, 8usize)
     };
     let signal = Signal::from_number(number)?;
+    if signal == Signal::IO && info.si_code > 0 {
+        // It is about a descriptor, and nobody wants to know that any more.
+        return None;
+    }
     // SAFETY: for kernel-made signals the field holds zero or another number: only compared.
     let sender = unsafe { info.si_pid() } as u32;
     Some(Received { signal, sender, descriptor: None })

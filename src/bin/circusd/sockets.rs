@@ -99,6 +99,8 @@ impl Sockets {
         self.settings = settings.to_vec();
         self.table = table;
         let table = &self.table;
+        // A number may be another socket's by now.
+        self.attended.retain(|fd, _| table.iter().any(|bound| bound.has_descriptor(*fd)));
         self.seats.retain(|seat| table.iter().any(|bound| bound.settings.name == seat.name));
         Ok(())
     }
@@ -352,6 +354,10 @@ impl Bound {
             (Some(one), Some(other)) => Rc::ptr_eq(one, other),
             (_, _) => false,
         }
+    }
+
+    fn has_descriptor(&self, fd: RawFd) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.as_fd().as_raw_fd() == fd)
     }
 
     fn adjust(&self, settings: &SocketSettings) -> Result<(), String> {
