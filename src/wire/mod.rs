@@ -4,6 +4,8 @@
 //! Whoever reads trusts nothing: a broken frame is an error, never a panic, and every part has a
 //! limit.
 
+pub mod log;
+
 mod inbox;
 
 pub use inbox::Inbox;
