@@ -15,6 +15,7 @@ pub mod identity;
 pub mod listen;
 pub mod notify;
 pub mod output;
+pub mod packets;
 pub mod poll;
 pub mod procfs;
 mod raw;
