@@ -52,7 +52,7 @@ pub enum Action {
     /// answered by `Event::Survey`. Never asked for again before it is answered.
     Survey,
     /// Find out whether a process does its work, by `question.probe(settings)`; answered by
-    /// `Event::Returned`.
+    /// `Event::Returned`, or `Event::Unsent`.
     Probe {
         /// Whose process.
         slot: SlotId,

@@ -122,6 +122,13 @@ pub enum Event {
         /// Success, or a few words for people.
         outcome: Result<(), Rc<str>>,
     },
+    /// A probe could not be sent, for want of something that comes and goes.
+    Unsent {
+        /// Which.
+        errand: Errand,
+        /// A few words for people.
+        reason: Rc<str>,
+    },
     /// What a hook has come to. Never told of one that was abandoned before.
     HookReturned {
         /// Which.

@@ -213,6 +213,7 @@ impl Supervisor {
             Event::Notified { pid, said } => self.notified(pid, said, now, actions),
             Event::Succeeded { pid, by } => self.succeeded(pid, by, now, actions),
             Event::Returned { errand, outcome } => self.returned(errand, outcome, now, actions),
+            Event::Unsent { errand, reason } => self.unsent(errand, reason, now, actions),
             Event::HookReturned { errand, answer } => {
                 self.hook_returned(errand, answer, now, actions);
             }

@@ -60,9 +60,7 @@ impl Supervisor {
             Some(Turn::Abandon(errand)) => {
                 self.errands.remove(&errand);
                 actions.push(Action::Abandon { errand });
-                let outcome = Err(Rc::from("no answer in time"));
-                let turn = self.vitals(id, |vitals| vitals.answered(outcome, &settings, now));
-                self.turn(id, turn, now, actions);
+                self.answered(id, Err(Rc::from("no answer in time")), now, actions);
             }
         }
     }
@@ -77,9 +75,41 @@ impl Supervisor {
     ) {
         // One that was abandoned is nobody's any more.
         let Some(id) = self.errands.remove(&errand) else { return };
+        self.answered(id, outcome, now, actions);
+    }
+
+    fn answered(
+        &mut self,
+        id: SlotId,
+        outcome: Result<(), Rc<str>>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
         let settings = self.settings(id.watcher).clone();
+        if self.vitals(id, Vitals::sent) == Some(true)
+            && let Some(pid) = self.slot(id).running()
+        {
+            actions.push(Action::Report(Report::Known { slot: id, pid }));
+        }
         let turn = self.vitals(id, |vitals| vitals.answered(outcome, &settings, now));
         self.turn(id, turn, now, actions);
+    }
+
+    /// A probe could not be sent: that is our trouble and not the process's.
+    pub(super) fn unsent(
+        &mut self,
+        errand: Errand,
+        reason: Rc<str>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(id) = self.errands.remove(&errand) else { return };
+        let settings = self.settings(id.watcher).clone();
+        if self.vitals(id, |vitals| vitals.unsent(&settings, now)) == Some(true)
+            && let Some(pid) = self.slot(id).running()
+        {
+            actions.push(Action::Report(Report::Unknown { slot: id, pid, reason }));
+        }
     }
 
     pub(super) fn forget_errand(&mut self, vitals: Option<&Vitals>) {

@@ -77,6 +77,22 @@ pub enum Report {
         /// What is wrong.
         fault: Fault,
     },
+    /// Nobody can find out how a process is.
+    Unknown {
+        /// Where.
+        slot: SlotId,
+        /// Its id.
+        pid: Pid,
+        /// Why.
+        reason: Rc<str>,
+    },
+    /// Somebody can, again.
+    Known {
+        /// Where.
+        slot: SlotId,
+        /// Its id.
+        pid: Pid,
+    },
     /// A hook has failed, or has said no.
     HookFailed {
         /// Of which watcher.
@@ -269,6 +285,7 @@ impl Report {
             Report::Died { .. }
             | Report::ForkFailed { .. }
             | Report::Faulty { .. }
+            | Report::Unknown { .. }
             | Report::Blocked { .. }
             | Report::HookFailed { .. }
             | Report::NeverStarted { .. }
@@ -284,6 +301,7 @@ impl Report {
             }
             Report::Started { .. }
             | Report::Ready { .. }
+            | Report::Known { .. }
             | Report::Succeeded { .. }
             | Report::Respawned { .. }
             | Report::TooOld { .. }
@@ -308,6 +326,8 @@ impl Report {
             Report::Started { .. } => "started",
             Report::Ready { .. } => "ready",
             Report::Faulty { .. } => "faulty",
+            Report::Unknown { .. } => "unknown",
+            Report::Known { .. } => "known",
             Report::Succeeded { .. } => "succeeded",
             Report::Blocked { .. } => "blocked",
             Report::HookFailed { .. } => "hook_failed",
@@ -357,6 +377,8 @@ impl Report {
             Report::Respawned { slot, .. }
             | Report::Died { slot, .. }
             | Report::Faulty { slot, .. }
+            | Report::Unknown { slot, .. }
+            | Report::Known { slot, .. }
             | Report::Succeeded { slot, .. }
             | Report::ForkFailed { slot, .. }
             | Report::TooOld { slot, .. }
@@ -378,6 +400,8 @@ impl Report {
             Report::Respawned { slot, pid }
             | Report::Died { slot, pid, .. }
             | Report::Faulty { slot, pid, .. }
+            | Report::Unknown { slot, pid, .. }
+            | Report::Known { slot, pid }
             | Report::Succeeded { slot, by: pid, .. }
             | Report::TooOld { slot, pid }
             | Report::Hanging { slot, pid }

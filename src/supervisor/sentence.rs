@@ -31,6 +31,13 @@ impl Report {
             Report::Faulty { slot, pid, fault } => {
                 format!("{} (pid {pid}) {}; it is replaced", at(names, *slot), fault_text(fault))
             }
+            Report::Unknown { slot, pid, reason } => format!(
+                "{} (pid {pid}) cannot be probed, which is not held against it: {reason}",
+                at(names, *slot)
+            ),
+            Report::Known { slot, pid } => {
+                format!("{} (pid {pid}) can be probed again", at(names, *slot))
+            }
             Report::Respawned { slot, pid } => format!("{} started (pid {pid})", at(names, *slot)),
             Report::Died { .. } => self.death(names),
             Report::ForkFailed { slot, errno, next } => fork_failed(*slot, *errno, *next, names),

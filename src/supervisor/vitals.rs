@@ -35,6 +35,8 @@ pub(super) struct Vitals {
     silence_ms: u64,
     /// What the last failed probe has said.
     reason: Rc<str>,
+    /// The last probe could not be sent: nobody knows how it is, so nothing is held against it.
+    is_unknown: bool,
 }
 
 /// A probe that has not come back.
@@ -126,6 +128,7 @@ impl Vitals {
             pause_ms: PAUSE_MS,
             silence_ms: settings.check.as_ref().map_or(0, |check| check.interval_ms),
             reason: Rc::from(""),
+            is_unknown: false,
         };
         match &settings.ready {
             _ if is_ready => vitals.begin_checks(settings, now),
@@ -139,7 +142,12 @@ impl Vitals {
     /// When something is to be done at the latest.
     pub(super) fn deadline(&self) -> Option<Moment> {
         let probe = self.probe.and_then(|asked| asked.by);
-        [self.ready_by, self.next, probe].into_iter().flatten().min()
+        [self.patience(), self.next, probe].into_iter().flatten().min()
+    }
+
+    /// It has to be ready until then, if anybody can find out that it is.
+    fn patience(&self) -> Option<Moment> {
+        self.ready_by.filter(|_| !self.is_unknown)
     }
 
     /// The probe that has not come back.
@@ -154,7 +162,7 @@ impl Vitals {
     /// A deadline has come.
     pub(super) fn due(&mut self, settings: &WatcherSettings, now: Moment) -> Turn {
         let is_due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
-        if is_due(self.ready_by) {
+        if is_due(self.patience()) {
             let waited_ms = now.since_ms(self.since);
             return Turn::Fault(Fault::NotReady { waited_ms, reason: self.reason.clone() });
         }
@@ -185,6 +193,26 @@ impl Vitals {
         self.probe = Some(Asked { errand, by: limit_ms.map(|ms| now.after_ms(ms)) });
     }
 
+    /// A probe could not be sent, which says nothing about the process. Returns whether that is new.
+    pub(super) fn unsent(&mut self, settings: &WatcherSettings, now: Moment) -> bool {
+        self.probe = None;
+        self.ask_later(settings, now);
+        !std::mem::replace(&mut self.is_unknown, true)
+    }
+
+    /// One could be sent. Returns whether that is new.
+    pub(super) fn sent(&mut self) -> bool {
+        std::mem::take(&mut self.is_unknown)
+    }
+
+    fn ask_later(&mut self, settings: &WatcherSettings, now: Moment) {
+        if self.is_ready {
+            return self.begin_checks(settings, now);
+        }
+        self.next = Some(now.after_ms(self.pause_ms));
+        self.pause_ms = (self.pause_ms * 2).min(PAUSE_MAX_MS);
+    }
+
     /// A probe has come back, or takes too long.
     pub(super) fn answered(
         &mut self,
@@ -198,9 +226,6 @@ impl Vitals {
             (Ok(()), _) => self.failures = 0,
             (Err(reason), _) if !self.is_ready => {
                 self.reason = reason;
-                self.next = Some(now.after_ms(self.pause_ms));
-                self.pause_ms = (self.pause_ms * 2).min(PAUSE_MAX_MS);
-                return Turn::Nothing;
             }
             (Err(_), None) => {}
             (Err(reason), Some(check)) => {
@@ -213,7 +238,7 @@ impl Vitals {
                 }
             }
         }
-        self.begin_checks(settings, now);
+        self.ask_later(settings, now);
         Turn::Nothing
     }
 

@@ -217,3 +217,31 @@ fn a_failed_beginning_of_a_chain_ends_all_by_policy_and_nothing_else_starts() {
         assert_eq!(started, [false, false], "{policy}");
     }
 }
+
+#[test]
+fn without_room_for_a_probe_nobody_is_replaced_and_that_is_told_once() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    // The second one is a clock: it is found silent, and only then is there room again.
+    let ini = "[watcher:web]\ncmd = sleep 901\ncheck = exec:sh @/check.sh\ncheck_interval = 0.1\n\
+               check_retries = 1\n[watcher:clock]\ncmd = sleep 902\ncheck = watchdog\ncheck_interval = 2\n";
+    let mut run = World::pid_1(ini).with("check.sh", "echo asked >> @/asked\n").start();
+    let web = run.wait_for_child("sleep 901");
+    run.wait_for_file("asked", "asked");
+    let limit = |most: &str| {
+        let mut command = std::process::Command::new("prlimit");
+        let pid = run.process.0.to_string();
+        let words = ["--pid", &pid, &format!("--nofile={most}:4096")];
+        assert!(command.args(words).status().expect("prlimit is there").success());
+    };
+    limit("3");
+    run.wait_for_log("clock (pid");
+    run.wait_for_log("has not sent WATCHDOG=1");
+    limit("4096");
+    run.wait_for_log("can be probed again");
+    let told = "cannot be probed, which is not held against it: too many open files";
+    assert_eq!(run.log().to_lowercase().matches(told).count(), 1, "{}", run.log());
+    assert_eq!(run.children("sleep 901"), [web]);
+    run.stop();
+}

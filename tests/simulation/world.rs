@@ -268,6 +268,9 @@ impl World {
                     return Some(Event::HookReturned { errand, answer });
                 }
                 let fails = self.dice.percent(self.trouble.probes);
+                if fails && self.dice.percent(30) {
+                    return Some(Event::Unsent { errand, reason: "no room".into() });
+                }
                 let outcome = if fails { Err("no".into()) } else { Ok(()) };
                 Some(Event::Returned { errand, outcome })
             }

@@ -160,6 +160,12 @@ impl Stage {
         self.tell(Event::Returned { errand, outcome: outcome.map_err(Rc::from) })
     }
 
+    /// The oldest probe that was asked for cannot be sent.
+    pub fn probe_is_not_sent(&mut self) -> Vec<String> {
+        let errand = self.probes.remove(0);
+        self.tell(Event::Unsent { errand, reason: "no room".into() })
+    }
+
     /// The oldest hook that runs comes back.
     pub fn hook_says(&mut self, answer: HookAnswer) -> Vec<String> {
         let errand = self.hooks.remove(0);

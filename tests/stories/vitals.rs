@@ -161,6 +161,41 @@ fn failed_checks_in_a_row_replace_the_process() {
 }
 
 #[test]
+fn a_probe_that_cannot_be_sent_says_nothing_and_is_told_once() {
+    let mut stage = watcher(CHECK);
+    stage.all_start();
+    stage.after_ms(10_000);
+    stage.probe_returns(Err("status 500"));
+    stage.told();
+    for _ in 0..5 {
+        assert_eq!(stage.after_ms(10_000), ["is a.1 alive?"]);
+        assert_eq!(stage.probe_is_not_sent(), NOTHING);
+    }
+    let told = stage.told();
+    let expected = "a (pid 10) cannot be probed, which is not held against it: no room";
+    assert_eq!(told, [expected]);
+    // The failure before still counts.
+    stage.after_ms(10_000);
+    assert_eq!(stage.probe_returns(Err("status 500")), ["SIGTERM 10"]);
+    assert_eq!(stage.told()[0], "a (pid 10) can be probed again");
+}
+
+#[test]
+fn who_cannot_be_asked_whether_it_is_ready_is_not_stopped_for_that() {
+    let mut stage = watcher("ready = tcp://localhost:80\nready_timeout = 1");
+    assert_eq!(stage.all_start(), ["is a.1 ready?"]);
+    assert_eq!(stage.probe_is_not_sent(), NOTHING);
+    for pause_ms in [50, 100, 200, 400, 800, 1000, 1000] {
+        assert_eq!(stage.wakes_after_ms(), Some(pause_ms));
+        assert_eq!(stage.after_ms(pause_ms), ["is a.1 ready?"]);
+        assert_eq!(stage.probe_is_not_sent(), NOTHING);
+    }
+    stage.after_ms(1000);
+    // Now somebody knows, and it is late.
+    assert_eq!(stage.probe_returns(Err("connection refused")), ["SIGTERM 10"]);
+}
+
+#[test]
 fn failed_checks_do_not_count_in_the_beginning() {
     let mut stage = watcher(&format!("{CHECK}\ncheck_start_period = 15"));
     stage.all_start();

@@ -8,6 +8,7 @@ use circus::supervisor::{Errand, Event, HookAnswer};
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::spawn::{Launch, Outcome, Plan};
 use circus::sys::{error_text, fds, signals};
+use nix::errno::Errno;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
@@ -131,6 +132,12 @@ impl Errands {
         // What it has left behind would be nobody's.
         signals::send_to_group(pid, Signal::KILL);
         let launched = out.launch.outcome();
+        if let (Asked::Probe, Outcome::Failed(failure)) = (out.asked, &launched)
+            && passes(failure.errno)
+        {
+            let reason = error_text(failure.errno).into();
+            return Some(Event::Unsent { errand: out.errand, reason });
+        }
         let outcome = match (&launched, ending) {
             (Outcome::Failed(failure), _) => {
                 Err(format!("cannot be executed: {}", error_text(failure.errno)))
@@ -160,6 +167,11 @@ impl Errands {
     pub fn is(&self, pid: Pid) -> bool {
         self.out.iter().any(|out| out.launch.pid() == pid)
     }
+}
+
+/// An error of the kernel that says nothing about the program: there was too little of something.
+fn passes(errno: i32) -> bool {
+    matches!(Errno::from_raw(errno), Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE)
 }
 
 /// A pipe that holds this and nothing more will come.

@@ -277,6 +277,8 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         Report::Respawned { .. }
         | Report::Ready { .. }
         | Report::Faulty { .. }
+        | Report::Unknown { .. }
+        | Report::Known { .. }
         | Report::Succeeded { .. }
         | Report::Blocked { .. }
         | Report::HookFailed { .. }

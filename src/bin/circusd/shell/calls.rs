@@ -7,15 +7,22 @@ use crate::hook;
 use circus::config::Source;
 use circus::config::settings::{HookCommand, HookName};
 use circus::supervisor::{Errand, Event, HookAnswer, HookFacts, Question, SlotId};
-use circus::sys::clock;
+use circus::sys::spawn::Plan;
+use circus::sys::{clock, error_text};
+use std::io;
 
 impl Shell {
     /// Send somebody to ask, or say at once why not.
     pub(super) fn probe(&mut self, slot: SlotId, errand: Errand, question: Question) {
-        if let Err(reason) = self.try_probe(slot, errand, question) {
-            let outcome = Err(reason.into());
-            self.events.push_back(Event::Returned { errand, outcome });
-        }
+        let event = match self.probe_plan(slot, question) {
+            Err(reason) => Event::Returned { errand, outcome: Err(reason.into()) },
+            Ok(plan) => match self.errands.send(errand, Asked::Probe, None, plan) {
+                Ok(()) => return,
+                // That we have no process or descriptor left says nothing about whom we ask.
+                Err(error) => Event::Unsent { errand, reason: error_words(&error).into() },
+            },
+        };
+        self.events.push_back(event);
     }
 
     /// The same for a hook.
@@ -34,17 +41,10 @@ impl Shell {
     }
 
     /// The error is a few words.
-    fn try_probe(
-        &mut self,
-        slot: SlotId,
-        errand: Errand,
-        question: Question,
-    ) -> Result<(), String> {
-        let settings = self.supervisor.settings(slot.watcher).clone();
-        let Some(probe) = question.probe(&settings) else { return Ok(()) };
-        let plan = self.launcher.probe_plan(&settings, slot.wid(), probe)?;
-        let sent = self.errands.send(errand, Asked::Probe, None, plan);
-        sent.map_err(|error| format!("cannot be asked: {error}"))
+    fn probe_plan(&self, slot: SlotId, question: Question) -> Result<Plan, String> {
+        let settings = self.supervisor.settings(slot.watcher);
+        let probe = question.probe(settings).ok_or("there is no such probe any more")?;
+        self.launcher.probe_plan(settings, slot.wid(), probe)
     }
 
     /// The error is a few words.
@@ -75,4 +75,8 @@ impl Shell {
         let sent = self.errands.send(errand, asked, Some(told.as_bytes()), plan);
         sent.map_err(|error| format!("cannot be called: {error}"))
     }
+}
+
+fn error_words(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |errno| error_text(errno).to_string())
 }
