@@ -240,7 +240,7 @@ impl Supervisor {
     pub(super) fn renew_vitals(&mut self, w: u32, now: Moment) {
         let settings = self.settings(w).clone();
         for id in self.slot_ids(w) {
-            self.alter(id, |state| match state {
+            let former = self.alter(id, |state| match state {
                 State::Running { vitals: Some(vitals), .. } => vitals.renew(&settings, now),
                 State::Running { way: Way::Executed, vitals: vitals @ None, .. } => {
                     *vitals = Vitals::begin(&settings, now);
@@ -248,9 +248,14 @@ impl Supervisor {
                         // It has served until now.
                         vitals.become_ready(&settings, now);
                     }
+                    None
                 }
-                _ => {}
+                _ => None,
             });
+            if let Some(errand) = former {
+                self.errands.remove(&errand);
+                self.abandoned.push(errand);
+            }
         }
     }
 }

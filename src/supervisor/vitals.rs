@@ -175,11 +175,17 @@ impl Vitals {
             return Turn::Nothing;
         }
         self.next = None;
-        match (self.is_ready, self.question().probe(settings)) {
-            (_, Some(_)) => Turn::Probe,
-            (false, None) => Turn::Ready,
-            (true, None) if settings.check.is_none() => Turn::Nothing,
-            (true, None) => Turn::Fault(Fault::Silent { ms: self.silence_ms }),
+        if !self.is_ready {
+            return match settings.ready {
+                Readiness::Probe(_) => Turn::Probe,
+                Readiness::After { .. } | Readiness::Started => Turn::Ready,
+                Readiness::Notify => Turn::Nothing,
+            };
+        }
+        match settings.check.as_ref().map(|check| &check.by) {
+            None => Turn::Nothing,
+            Some(Liveness::Probe(_)) => Turn::Probe,
+            Some(Liveness::Watchdog) => Turn::Fault(Fault::Silent { ms: self.silence_ms }),
         }
     }
 
@@ -277,19 +283,22 @@ impl Vitals {
         self.ready_by = self.ready_by.map(|at| at.max(now.after_ms(ms)));
     }
 
-    /// Its settings have changed: what is asked is asked anew.
-    pub(super) fn renew(&mut self, settings: &WatcherSettings, now: Moment) {
+    /// Its settings have changed: what is asked is asked anew. Returns the probe that is out, whose
+    /// answer would be one to another question.
+    pub(super) fn renew(&mut self, settings: &WatcherSettings, now: Moment) -> Option<Errand> {
+        let former = self.probe.take().map(|asked| asked.errand);
         self.silence_ms = settings.check.as_ref().map_or(0, |check| check.interval_ms);
         self.failures = 0;
+        if self.is_ready {
+            self.begin_checks(settings, now);
+            return former;
+        }
         self.next = match &settings.ready {
-            _ if self.is_ready => return self.begin_checks(settings, now),
             Readiness::Started | Readiness::Probe(_) => Some(now),
             Readiness::Notify => None,
             Readiness::After { ms } => Some(self.since.after_ms(*ms)),
         };
-        if self.probe.is_some() {
-            self.next = None;
-        }
+        former
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::stage::Stage;
 use circus::commands::{Answer, Command, Matching, Selection};
+use circus::config::settings::{Readiness, WatcherSettings};
 use circus::signal::Signal;
+use circus::supervisor::Event;
 
 const NOTHING: [&str; 0] = [];
 
@@ -277,14 +279,39 @@ fn new_settings_count_for_processes_that_run() {
     let mut stage = watcher("ready = notify");
     stage.all_start();
     let mut settings = stage.settings(0);
-    settings.ready = circus::config::settings::Readiness::Started;
+    settings.ready = Readiness::Started;
+    change(&mut stage, settings);
+    assert!(stage.looks("a").2);
+}
+
+fn change(stage: &mut Stage, settings: WatcherSettings) -> Vec<String> {
     let asker = stage.asker(true);
-    stage.tell(circus::supervisor::Event::Change {
+    stage.tell(Event::Change {
         asker,
         watcher: 0,
         settings: settings.into(),
         options: vec!["ready".into()],
         change: circus::config::options::Change::Adjust,
-    });
+    })
+}
+
+#[test]
+fn the_answer_to_a_question_that_is_not_asked_any_more_counts_for_nothing() {
+    let mut stage = watcher("ready = tcp://localhost:80\nready_timeout = 10");
+    assert_eq!(stage.all_start(), ["is a.1 ready?"]);
+    let mut settings = stage.settings(0);
+    settings.ready = Readiness::Notify;
+    assert_eq!(change(&mut stage, settings), ["abandon"]);
+    assert_eq!(stage.wakes_after_ms(), Some(10_000));
+    assert!(!stage.looks("a").2);
+    stage.says(10, "READY=1");
     assert!(stage.looks("a").2);
+    // Nor is anybody asked twice at once.
+    let mut stage = watcher(CHECK);
+    stage.all_start();
+    assert_eq!(stage.after_ms(10_000), ["is a.1 alive?"]);
+    let mut settings = stage.settings(0);
+    settings.check.as_mut().expect("it has one").interval_ms = 2000;
+    assert_eq!(change(&mut stage, settings), ["abandon"]);
+    assert_eq!(stage.after_ms(2000), ["is a.1 alive?"]);
 }
