@@ -15,8 +15,10 @@ use std::rc::Rc;
 const PAUSE_MS: u64 = 50;
 const PAUSE_MAX_MS: u64 = 1000;
 
-/// How long one readiness probe may take, unless it is a command: that may take all the time there is.
+/// How long one readiness probe may take: a connection, and a command, which may wait for something
+/// itself but must not hang for ever.
 const READY_PROBE_MS: u64 = 3000;
+const READY_COMMAND_MS: u64 = 30_000;
 
 /// Of a process that has become its program and whose settings say more than that.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ pub(super) struct Vitals {
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     errand: Errand,
-    by: Option<Moment>,
+    by: Moment,
 }
 
 /// What a process is replaced for.
@@ -141,7 +143,7 @@ impl Vitals {
 
     /// When something is to be done at the latest.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        let probe = self.probe.and_then(|asked| asked.by);
+        let probe = self.probe.map(|asked| asked.by);
         [self.patience(), self.next, probe].into_iter().flatten().min()
     }
 
@@ -167,7 +169,7 @@ impl Vitals {
             return Turn::Fault(Fault::NotReady { waited_ms, reason: self.reason.clone() });
         }
         if let Some(Asked { errand, by }) = self.probe
-            && is_due(by)
+            && by <= now
         {
             return Turn::Abandon(errand);
         }
@@ -192,11 +194,11 @@ impl Vitals {
     /// A probe is on its way.
     pub(super) fn asked(&mut self, errand: Errand, settings: &WatcherSettings, now: Moment) {
         let limit_ms = match (self.question().probe(settings), &settings.check) {
-            (Some(Probe::Exec(_)), _) if !self.is_ready => None,
-            (_, Some(check)) if self.is_ready => Some(check.timeout_ms),
-            (_, _) => Some(READY_PROBE_MS),
+            (_, Some(check)) if self.is_ready => check.timeout_ms,
+            (Some(Probe::Exec(_)), _) => READY_COMMAND_MS,
+            (_, _) => READY_PROBE_MS,
         };
-        self.probe = Some(Asked { errand, by: limit_ms.map(|ms| now.after_ms(ms)) });
+        self.probe = Some(Asked { errand, by: now.after_ms(limit_ms) });
     }
 
     /// A probe could not be sent, which says nothing about the process. Returns whether that is new.

@@ -42,11 +42,14 @@ fn a_probe_that_does_not_come_back_is_abandoned_and_repeated() {
 }
 
 #[test]
-fn a_command_has_all_the_time_that_there_is() {
-    let mut stage = watcher("ready = exec:wait-for-it\nready_timeout = 20");
+fn a_command_that_hangs_is_ended_after_half_a_minute_and_asked_again() {
+    let mut stage = watcher("ready = exec:wait-for-it\nready_timeout = 40");
     stage.all_start();
-    assert_eq!(stage.wakes_after_ms(), Some(20_000));
-    assert_eq!(stage.after_ms(20_000), ["SIGTERM 10", "abandon"]);
+    assert_eq!(stage.wakes_after_ms(), Some(30_000));
+    assert_eq!(stage.after_ms(30_000), ["abandon"]);
+    assert_eq!(stage.after_ms(50), ["is a.1 ready?"]);
+    assert_eq!(stage.wakes_after_ms(), Some(9950));
+    assert_eq!(stage.after_ms(9950), ["SIGTERM 10", "abandon"]);
 }
 
 #[test]
