@@ -56,6 +56,8 @@ pub enum Action {
     Probe {
         /// Whose process.
         slot: SlotId,
+        /// The process.
+        pid: Pid,
         /// Names it.
         errand: Errand,
         /// What is asked.

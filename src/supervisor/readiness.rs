@@ -53,9 +53,10 @@ impl Supervisor {
                     vitals.asked(errand, &settings, now);
                     vitals.question()
                 });
+                let Some(pid) = self.slot(id).running() else { return };
                 let Some(question) = question else { return };
                 self.errands.insert(errand, id);
-                actions.push(Action::Probe { slot: id, errand, question });
+                actions.push(Action::Probe { slot: id, pid, errand, question });
             }
             Some(Turn::Abandon(errand)) => {
                 self.errands.remove(&errand);
@@ -91,8 +92,18 @@ impl Supervisor {
         {
             actions.push(Action::Report(Report::Known { slot: id, pid }));
         }
-        let turn = self.vitals(id, |vitals| vitals.answered(outcome, &settings, now));
+        let company = self.has_company(id);
+        let turn = self.vitals(id, |vitals| vitals.answered(outcome, company, &settings, now));
         self.turn(id, turn, now, actions);
+    }
+
+    /// Another process of its watcher does the same work, or has just done it.
+    fn has_company(&self, id: SlotId) -> bool {
+        let serves = |other| {
+            let slot = self.slot(other);
+            slot.is_ready() || matches!(slot.state, State::Stopping { .. })
+        };
+        self.is_taking_over(id) || self.slot_ids(id.watcher).any(|it| it != id && serves(it))
     }
 
     /// A probe could not be sent: that is our trouble and not the process's.

@@ -20,6 +20,10 @@ const PAUSE_MAX_MS: u64 = 1000;
 const READY_PROBE_MS: u64 = 3000;
 const READY_COMMAND_MS: u64 = 30_000;
 
+/// Where another process may answer at the same address, an answer counts only for one that has
+/// lived for so long: a program that cannot take the address has ended by then.
+const TAKEOVER_MS: u64 = 2000;
+
 /// Of a process that has become its program and whose settings say more than that.
 #[derive(Debug)]
 pub(super) struct Vitals {
@@ -221,16 +225,27 @@ impl Vitals {
         self.pause_ms = (self.pause_ms * 2).min(PAUSE_MAX_MS);
     }
 
-    /// A probe has come back, or takes too long.
+    /// A probe has come back, or takes too long. In company, somebody else may have answered it.
     pub(super) fn answered(
         &mut self,
         outcome: Result<(), Rc<str>>,
+        has_company: bool,
         settings: &WatcherSettings,
         now: Moment,
     ) -> Turn {
         self.probe = None;
+        let credible_at = self.since.after_ms(TAKEOVER_MS);
         match (outcome, &settings.check) {
-            (Ok(()), _) if !self.is_ready => return Turn::Ready,
+            (Ok(()), _) if !self.is_ready => {
+                if !has_company || !connects(settings) || credible_at <= now {
+                    return Turn::Ready;
+                }
+                self.next = Some(credible_at);
+                // A shorter patience is none for that.
+                let last = credible_at.after_ms(READY_PROBE_MS);
+                self.ready_by = self.ready_by.map(|at| at.max(last));
+                return Turn::Nothing;
+            }
             (Ok(()), _) => self.failures = 0,
             (Err(reason), _) if !self.is_ready => {
                 self.reason = reason;
@@ -301,6 +316,15 @@ impl Vitals {
             Readiness::After { ms } => Some(self.since.after_ms(*ms)),
         };
         former
+    }
+}
+
+/// It is asked at an address, which does not tell whose it is.
+fn connects(settings: &WatcherSettings) -> bool {
+    match &settings.ready {
+        Readiness::Probe(Probe::Tcp { .. } | Probe::Http { .. } | Probe::Unix(_)) => true,
+        Readiness::Probe(Probe::Exec(_)) => false,
+        Readiness::Started | Readiness::Notify | Readiness::After { .. } => false,
     }
 }
 

@@ -123,7 +123,7 @@ impl Stage {
                 self.published.push(format!("{name} {}", publication.action()));
                 return None;
             }
-            Action::Probe { slot, errand, question } => {
+            Action::Probe { slot, errand, question, .. } => {
                 self.probes.push(errand);
                 let question = if question == Question::Ready { "ready" } else { "alive" };
                 format!("is {}.{} {question}?", self.names[slot.watcher as usize], slot.wid())

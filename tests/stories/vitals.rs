@@ -130,6 +130,55 @@ fn a_reload_waits_until_the_new_ones_are_ready() {
 }
 
 #[test]
+fn an_answer_counts_for_a_new_process_only_when_the_old_one_cannot_have_given_it() {
+    let mut stage = watcher("ready = tcp://localhost:80\nready_timeout = 1");
+    stage.all_start();
+    stage.after_ms(20);
+    assert_eq!(stage.probe_returns(Ok(())), NOTHING);
+    assert!(stage.looks("a").2, "alone, it is ready at once");
+    let reload = Command::Reload { name: Some("a".into()), graceful: true, sequential: false };
+    // A version that ends at once never takes over.
+    stage.client(reload.clone());
+    assert_eq!(stage.all_start(), ["is a.2 ready?"]);
+    assert_eq!(stage.probe_returns(Ok(())), NOTHING);
+    stage.after_ms(300);
+    assert_eq!(stage.exits(11, 1), NOTHING);
+    assert!(matches!(&stage.answers()[..], [(1, Answer::Refused(_))]));
+    assert_eq!(stage.looks("a"), ("active", String::new(), true));
+    // One that lives does, when it is asked again.
+    stage.client(reload);
+    assert_eq!(stage.all_start(), ["is a.2 ready?"]);
+    stage.after_ms(100);
+    assert_eq!(stage.probe_returns(Ok(())), NOTHING);
+    assert_eq!(stage.wakes_after_ms(), Some(1900));
+    assert_eq!(stage.after_ms(1900), ["is a.2 ready?"]);
+    assert_eq!(stage.probe_returns(Ok(())), ["SIGTERM 10"]);
+}
+
+#[test]
+fn a_command_is_told_whom_it_asks_about_so_its_answer_counts_at_once() {
+    let mut stage = watcher("ready = exec:ask");
+    stage.all_start();
+    stage.probe_returns(Ok(()));
+    let reload = Command::Reload { name: Some("a".into()), graceful: true, sequential: false };
+    stage.client(reload);
+    assert_eq!(stage.all_start(), ["is a.2 ready?"]);
+    assert_eq!(stage.probe_returns(Ok(())), ["SIGTERM 10"]);
+}
+
+#[test]
+fn of_several_at_one_address_the_first_is_ready_at_once() {
+    let mut stage = watcher("ready = unix:///run/a\nnumprocesses = 2");
+    assert_eq!(stage.all_start(), ["is a.1 ready?", "is a.2 ready?"]);
+    stage.probe_returns(Ok(()));
+    stage.probe_returns(Ok(()));
+    assert!(!stage.looks("a").2);
+    assert_eq!(stage.after_ms(2000), ["is a.2 ready?"]);
+    stage.probe_returns(Ok(()));
+    assert!(stage.looks("a").2);
+}
+
+#[test]
 fn one_after_the_other_waits_for_each_to_be_ready() {
     let mut stage = watcher("ready = notify\nnumprocesses = 2");
     stage.all_start();

@@ -396,7 +396,9 @@ impl Shell {
                 }
             }
             Action::Survey => self.survey_asked = true,
-            Action::Probe { slot, errand, question } => self.probe(slot, errand, question),
+            Action::Probe { slot, pid, errand, question } => {
+                self.probe(slot, pid, errand, question);
+            }
             Action::Hook { watcher, slot, errand, name, facts } => {
                 self.hook(watcher, slot, errand, name, facts);
             }

@@ -6,6 +6,7 @@ use crate::files::Files;
 use crate::hook;
 use circus::config::Source;
 use circus::config::settings::{HookCommand, HookName};
+use circus::process::Pid;
 use circus::supervisor::{Errand, Event, HookAnswer, HookFacts, Question, SlotId};
 use circus::sys::spawn::Plan;
 use circus::sys::{clock, error_text};
@@ -13,8 +14,8 @@ use std::io;
 
 impl Shell {
     /// Send somebody to ask, or say at once why not.
-    pub(super) fn probe(&mut self, slot: SlotId, errand: Errand, question: Question) {
-        let event = match self.probe_plan(slot, question) {
+    pub(super) fn probe(&mut self, slot: SlotId, pid: Pid, errand: Errand, question: Question) {
+        let event = match self.probe_plan(slot, pid, question) {
             Err(reason) => Event::Returned { errand, outcome: Err(reason.into()) },
             Ok(plan) => match self.errands.send(errand, Asked::Probe, None, plan) {
                 Ok(()) => return,
@@ -41,10 +42,10 @@ impl Shell {
     }
 
     /// The error is a few words.
-    fn probe_plan(&self, slot: SlotId, question: Question) -> Result<Plan, String> {
+    fn probe_plan(&self, slot: SlotId, pid: Pid, question: Question) -> Result<Plan, String> {
         let settings = self.supervisor.settings(slot.watcher);
         let probe = question.probe(settings).ok_or("there is no such probe any more")?;
-        self.launcher.probe_plan(settings, slot.wid(), probe)
+        self.launcher.probe_plan(settings, slot.wid(), pid, probe)
     }
 
     /// The error is a few words.
