@@ -190,3 +190,22 @@ fn without_python3_a_function_has_failed() {
     run.wait_for_log("web: hook before_start failed: python3 cannot be executed");
     run.stop();
 }
+
+#[test]
+fn a_hook_may_be_told_more_than_a_pipe_holds() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let told = "def told(watcher, **kwargs):\n    \
+                print(len(watcher.env['A'] + watcher.env['B']), file=open('@/calls', 'a'))\n    \
+                return True\n";
+    let long = "x".repeat(50_000);
+    let ini = format!(
+        "[watcher:web]\ncmd = sleep 901\nworking_dir = @\ncopy_env = True\n\
+         hooks.before_start = my.told\n[env]\nA = {long}\nB = {long}\n"
+    );
+    let mut run = World::pid_1(&ini).with("my.py", told).start();
+    run.wait_for_child("sleep 901");
+    assert_eq!(run.file("calls"), "100000\n");
+    run.stop();
+}

@@ -294,3 +294,25 @@ fn a_command_knows_whom_it_asks_about() {
     assert_eq!(run.file("asked"), format!("{}web.1\n", run.file("own")));
     run.stop();
 }
+
+#[test]
+fn a_probe_may_print_what_it_likes_and_its_last_line_is_told() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    // More than a pipe holds; and as much as it holds, at once and then the end.
+    let cases = [
+        "head -c 3000000 /dev/zero || exit 9\necho\necho the end\nexit 1\n",
+        "head -c 60000 /dev/zero > @/zeros; echo >> @/zeros; echo the end >> @/zeros\n\
+         cat @/zeros; exit 1\n",
+    ];
+    for check in cases {
+        let ini = "[watcher:w]\ncmd = sleep 901\ncheck = exec:sh @/check.sh\n\
+                   check_interval = 0.1\ncheck_retries = 1\n";
+        let mut run = World::pid_1(ini).with("check.sh", check).start();
+        run.wait_for_log("failed its check");
+        let log = run.log();
+        assert!(log.contains("failed its check: the end; it is replaced"), "{log}");
+        run.stop();
+    }
+}

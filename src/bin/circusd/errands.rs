@@ -16,11 +16,15 @@ use std::rc::Rc;
 /// The last so many bytes of what it prints are kept.
 const OUTPUT_BYTES_MAX: usize = 1024;
 
+/// One is told so much at most.
+const TOLD_BYTES_MAX: usize = 1024 * 1024;
+
 /// So many characters of it are shown.
 const SHOWN_CHARS_MAX: usize = 160;
 
-/// Read from one errand at once.
+/// Read from one errand at once: so many pieces, more than a pipe holds.
 const READ_BYTES: usize = 4096;
+const READS_MAX: usize = 32;
 
 /// What an errand is to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +74,7 @@ impl Errands {
         told: Option<&[u8]>,
         mut plan: Plan,
     ) -> io::Result<()> {
-        let (output, theirs) = fds::pipe()?;
+        let (output, theirs) = fds::pipe_for_output()?;
         let write_end = theirs.as_raw_fd();
         plan.streams[1] = Some(write_end);
         plan.streams[2] = Some(write_end);
@@ -121,6 +125,14 @@ impl Errands {
         }
     }
 
+    /// Somebody has ended and is about to be reaped: what one of them has left behind would be
+    /// nobody's. Once it is reaped, its number may be another group's.
+    pub fn sweep(&self, pid: Pid) {
+        if self.is(pid) {
+            signals::send_to_group(pid, Signal::KILL);
+        }
+    }
+
     /// One of them has ended: what it came to, if anybody wants to know. `None` also for others.
     pub fn ended(&mut self, pid: Pid, ending: Ending) -> Option<Event> {
         let at = self.out.iter().position(|out| out.launch.pid() == pid)?;
@@ -129,8 +141,6 @@ impl Errands {
             return None;
         }
         out.read();
-        // What it has left behind would be nobody's.
-        signals::send_to_group(pid, Signal::KILL);
         let launched = out.launch.outcome();
         if let (Asked::Probe, Outcome::Failed(failure)) = (out.asked, &launched)
             && passes(failure.errno)
@@ -174,8 +184,15 @@ fn passes(errno: i32) -> bool {
     matches!(Errno::from_raw(errno), Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE)
 }
 
-/// A pipe that holds this and nothing more will come.
+/// What holds this, and nothing more will come.
 fn filled(bytes: &[u8]) -> io::Result<OwnedFd> {
+    if bytes.len() > TOLD_BYTES_MAX {
+        return Err(io::Error::other("there is too much to tell"));
+    }
+    if let Ok(file) = fds::sealed(bytes) {
+        return Ok(file);
+    }
+    // Where such files are forbidden, as much as a pipe takes at once.
     let (theirs, ours) = fds::pipe()?;
     if fds::write(ours.as_fd(), bytes)? < bytes.len() {
         return Err(io::Error::other("there is too much to tell"));
@@ -185,16 +202,18 @@ fn filled(bytes: &[u8]) -> io::Result<OwnedFd> {
 
 impl Out {
     fn read(&mut self) {
-        let Some(output) = &self.output else { return };
         let mut bytes = [0; READ_BYTES];
-        match fds::read(output.as_fd(), &mut bytes) {
-            Ok(0) => self.output = None,
-            Ok(length) => {
-                self.printed.extend_from_slice(&bytes[..length]);
-                let surplus = self.printed.len().saturating_sub(OUTPUT_BYTES_MAX);
-                self.printed.drain(..surplus);
+        for _ in 0..READS_MAX {
+            let Some(output) = &self.output else { return };
+            match fds::read(output.as_fd(), &mut bytes) {
+                Ok(0) => self.output = None,
+                Ok(length) => {
+                    self.printed.extend_from_slice(&bytes[..length]);
+                    let surplus = self.printed.len().saturating_sub(OUTPUT_BYTES_MAX);
+                    self.printed.drain(..surplus);
+                }
+                Err(_) => return,
             }
-            Err(_) => {}
         }
     }
 }

@@ -28,7 +28,7 @@ use circus::sys::notify::NotifySocket;
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::signals::{self, Received, SignalFd};
 use circus::sys::spawn::{Launch, Outcome};
-use circus::sys::wait::{Waited, wait_any};
+use circus::sys::wait::{Waited, wait_any, wait_any_after};
 use circus::sys::{clock, identity, procfs};
 use nix::errno::Errno;
 use std::collections::{BTreeMap, VecDeque};
@@ -258,7 +258,12 @@ impl Shell {
             if self.exit.is_some() {
                 return;
             }
-            match wait_any() {
+            let errands = &self.errands;
+            let waited = match errands.is_idle() {
+                true => wait_any(),
+                false => wait_any_after(|pid| errands.sweep(pid)),
+            };
+            match waited {
                 Waited::Ended(pid, ending) => self.reaped(pid, ending),
                 Waited::Stopped(pid) => {
                     self.deliver(Event::Suspended { pid });
