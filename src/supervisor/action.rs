@@ -76,7 +76,8 @@ pub enum Action {
         /// What it is told.
         facts: HookFacts,
     },
-    /// Nobody wants to know any more: end whatever was started for it, and do not answer.
+    /// Nobody wants to know any more: end whatever was started for it. Answered, if it is a probe, by
+    /// `Event::Gone` when that has ended.
     Abandon {
         /// Which.
         errand: Errand,

@@ -122,6 +122,11 @@ pub enum Event {
         /// Success, or a few words for people.
         outcome: Result<(), Rc<str>>,
     },
+    /// A probe that was abandoned has ended. Told instead of what it has come to.
+    Gone {
+        /// Which.
+        errand: Errand,
+    },
     /// A probe could not be sent, for want of something that comes and goes.
     Unsent {
         /// Which.

@@ -7,6 +7,7 @@
 
 mod action;
 mod agenda;
+mod calls;
 mod clearing;
 mod command;
 mod configure;
@@ -18,6 +19,7 @@ mod kill;
 mod lives;
 mod operation;
 mod order;
+mod probes;
 mod read;
 mod readiness;
 mod reload;
@@ -46,9 +48,10 @@ use crate::config::settings::{CircusSettings, WatcherSettings};
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use agenda::Agenda;
-use hooks::Hooks;
+use calls::Hooks;
 use kill::Kills;
 use order::StartPlan;
+use probes::Probes;
 use slot::{Slot, State, Way};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -101,8 +104,7 @@ pub struct Supervisor {
     /// So many of these there may be.
     unexecuted_max: usize,
     pids: BTreeMap<Pid, SlotId>,
-    /// Errands that have not come back.
-    errands: BTreeMap<Errand, SlotId>,
+    probes: Probes,
     last_errand: u64,
     hooks: Hooks,
     /// Errands that nobody wants any more.
@@ -171,7 +173,7 @@ impl Supervisor {
             unexecuted: 0,
             unexecuted_max: UNEXECUTED_MAX,
             pids: BTreeMap::new(),
-            errands: BTreeMap::new(),
+            probes: Probes::default(),
             last_errand: 0,
             hooks: Hooks::default(),
             abandoned: Vec::new(),
@@ -214,6 +216,7 @@ impl Supervisor {
             Event::Succeeded { pid, by } => self.succeeded(pid, by, now, actions),
             Event::Returned { errand, outcome } => self.returned(errand, outcome, now, actions),
             Event::Unsent { errand, reason } => self.unsent(errand, reason, now, actions),
+            Event::Gone { errand } => drop(self.probes.take(errand)),
             Event::HookReturned { errand, answer } => {
                 self.hook_returned(errand, answer, now, actions);
             }
@@ -235,6 +238,8 @@ impl Supervisor {
             self.end_pauses(now);
             self.advance_touched(now, actions);
             self.start_more(now, actions);
+            self.send_hooks(now, actions);
+            self.send_probes(now, actions);
             self.fill_up(now, actions);
             self.finish(now, actions);
             if self.is_settled(now) {

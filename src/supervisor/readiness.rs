@@ -46,21 +46,11 @@ impl Supervisor {
                 self.has_become_ready(id, now, actions);
             }
             Some(Turn::Fault(fault)) => self.fault(id, fault, now, actions),
-            Some(Turn::Probe) => {
-                self.last_errand += 1;
-                let errand = Errand(self.last_errand);
-                let question = self.vitals(id, |vitals| {
-                    vitals.asked(errand, &settings, now);
-                    vitals.question()
-                });
-                let Some(pid) = self.slot(id).running() else { return };
-                let Some(question) = question else { return };
-                self.errands.insert(errand, id);
-                actions.push(Action::Probe { slot: id, pid, errand, question });
-            }
+            Some(Turn::Probe) => self.ask(id, now, actions),
             Some(Turn::Abandon(errand)) => {
-                self.errands.remove(&errand);
-                actions.push(Action::Abandon { errand });
+                if self.probes.leave(errand) {
+                    actions.push(Action::Abandon { errand });
+                }
                 self.answered(id, Err(Rc::from("no answer in time")), now, actions);
             }
         }
@@ -75,7 +65,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         // One that was abandoned is nobody's any more.
-        let Some(id) = self.errands.remove(&errand) else { return };
+        let Some(id) = self.probes.take(errand) else { return };
         self.answered(id, outcome, now, actions);
     }
 
@@ -114,7 +104,7 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let Some(id) = self.errands.remove(&errand) else { return };
+        let Some(id) = self.probes.take(errand) else { return };
         let settings = self.settings(id.watcher).clone();
         if self.vitals(id, |vitals| vitals.unsent(&settings, now)) == Some(true)
             && let Some(pid) = self.slot(id).running()
@@ -123,14 +113,11 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn forget_errand(&mut self, vitals: Option<&Vitals>) {
-        if let Some(errand) = vitals.and_then(Vitals::errand) {
-            self.errands.remove(&errand);
-            self.abandoned.push(errand);
-        }
-    }
-
-    fn vitals<R>(&mut self, id: SlotId, change: impl FnOnce(&mut Vitals) -> R) -> Option<R> {
+    pub(super) fn vitals<R>(
+        &mut self,
+        id: SlotId,
+        change: impl FnOnce(&mut Vitals) -> R,
+    ) -> Option<R> {
         self.alter(id, |state| match state {
             State::Running { vitals: Some(vitals), .. } => Some(change(vitals)),
             _ => None,
@@ -264,8 +251,7 @@ impl Supervisor {
                 _ => None,
             });
             if let Some(errand) = former {
-                self.errands.remove(&errand);
-                self.abandoned.push(errand);
+                self.abandon_probe(errand);
             }
         }
     }

@@ -86,6 +86,11 @@ pub enum Report {
         /// Why.
         reason: Rc<str>,
     },
+    /// A probe was killed and does not end.
+    ProbeStuck {
+        /// Whose process it is about.
+        slot: SlotId,
+    },
     /// Somebody can, again.
     Known {
         /// Where.
@@ -286,6 +291,7 @@ impl Report {
             | Report::ForkFailed { .. }
             | Report::Faulty { .. }
             | Report::Unknown { .. }
+            | Report::ProbeStuck { .. }
             | Report::Blocked { .. }
             | Report::HookFailed { .. }
             | Report::NeverStarted { .. }
@@ -328,6 +334,7 @@ impl Report {
             Report::Faulty { .. } => "faulty",
             Report::Unknown { .. } => "unknown",
             Report::Known { .. } => "known",
+            Report::ProbeStuck { .. } => "probe_stuck",
             Report::Succeeded { .. } => "succeeded",
             Report::Blocked { .. } => "blocked",
             Report::HookFailed { .. } => "hook_failed",
@@ -385,6 +392,7 @@ impl Report {
             | Report::Outlasted { slot, .. }
             | Report::LeftBehind { slot, .. }
             | Report::Hanging { slot, .. }
+            | Report::ProbeStuck { slot }
             | Report::Stuck { slot } => Some(slot.watcher),
             Report::Stopping { .. }
             | Report::Hurried { .. }
@@ -408,6 +416,7 @@ impl Report {
             | Report::Outlasted { slot, pid, .. } => Some((slot.wid(), Some(*pid))),
             Report::ForkFailed { slot, .. }
             | Report::LeftBehind { slot, .. }
+            | Report::ProbeStuck { slot }
             | Report::Stuck { slot } => Some((slot.wid(), None)),
             Report::Started { .. }
             | Report::Ready { .. }

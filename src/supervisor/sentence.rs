@@ -35,6 +35,10 @@ impl Report {
                 "{} (pid {pid}) cannot be probed, which is not held against it: {reason}",
                 at(names, *slot)
             ),
+            Report::ProbeStuck { slot } => format!(
+                "{}: SIGKILL does not end its last probe; there is no other until it is gone",
+                at(names, *slot)
+            ),
             Report::Known { slot, pid } => {
                 format!("{} (pid {pid}) can be probed again", at(names, *slot))
             }

@@ -49,7 +49,11 @@ pub(super) struct Vitals {
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     errand: Errand,
-    by: Moment,
+    at: Moment,
+    /// It has to come back by then; `None` as long as it has not been sent.
+    by: Option<Moment>,
+    /// There was no room for it at once.
+    has_waited: bool,
 }
 
 /// What a process is replaced for.
@@ -147,13 +151,14 @@ impl Vitals {
 
     /// When something is to be done at the latest.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        let probe = self.probe.map(|asked| asked.by);
+        let probe = self.probe.and_then(|asked| asked.by);
         [self.patience(), self.next, probe].into_iter().flatten().min()
     }
 
     /// It has to be ready until then, if anybody can find out that it is.
     fn patience(&self) -> Option<Moment> {
-        self.ready_by.filter(|_| !self.is_unknown)
+        let has_waited = self.probe.is_some_and(|asked| asked.has_waited);
+        self.ready_by.filter(|_| !self.is_unknown && !has_waited)
     }
 
     /// The probe that has not come back.
@@ -172,8 +177,8 @@ impl Vitals {
             let waited_ms = now.since_ms(self.since);
             return Turn::Fault(Fault::NotReady { waited_ms, reason: self.reason.clone() });
         }
-        if let Some(Asked { errand, by }) = self.probe
-            && by <= now
+        if let Some(Asked { errand, by, .. }) = self.probe
+            && is_due(by)
         {
             return Turn::Abandon(errand);
         }
@@ -195,14 +200,22 @@ impl Vitals {
         }
     }
 
-    /// A probe is on its way.
-    pub(super) fn asked(&mut self, errand: Errand, settings: &WatcherSettings, now: Moment) {
+    /// A probe is to be sent.
+    pub(super) fn asked(&mut self, errand: Errand, now: Moment) {
+        self.probe = Some(Asked { errand, at: now, by: None, has_waited: true });
+    }
+
+    /// It is on its way.
+    pub(super) fn set_out(&mut self, settings: &WatcherSettings, now: Moment) {
         let limit_ms = match (self.question().probe(settings), &settings.check) {
             (_, Some(check)) if self.is_ready => check.timeout_ms,
             (Some(Probe::Exec(_)), _) => READY_COMMAND_MS,
             (_, _) => READY_PROBE_MS,
         };
-        self.probe = Some(Asked { errand, by: now.after_ms(limit_ms) });
+        if let Some(asked) = &mut self.probe {
+            asked.by = Some(now.after_ms(limit_ms));
+            asked.has_waited = asked.at < now;
+        }
     }
 
     /// A probe could not be sent, which says nothing about the process. Returns whether that is new.
@@ -217,7 +230,7 @@ impl Vitals {
         std::mem::take(&mut self.is_unknown)
     }
 
-    fn ask_later(&mut self, settings: &WatcherSettings, now: Moment) {
+    pub(super) fn ask_later(&mut self, settings: &WatcherSettings, now: Moment) {
         if self.is_ready {
             return self.begin_checks(settings, now);
         }

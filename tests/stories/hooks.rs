@@ -271,3 +271,26 @@ fn an_essential_watcher_whose_hook_says_no_ends_everything() {
     assert_eq!(stage.hook_refuses(), ["SIGTERM 10"]);
     assert_eq!(stage.is_killed(10, Signal::TERM).last().map(String::as_str), Some("exit 1"));
 }
+
+#[test]
+fn sixteen_hooks_run_at_once_and_the_time_of_the_others_begins_when_they_do() {
+    let mut stage = Stage::new(
+        "[watcher:a]\ncmd = x\nnumprocesses = 18\nhooks.before_spawn = x\nhook_timeout = 5\n",
+    );
+    assert_eq!(stage.begin().len(), 16);
+    stage.after_ms(4000);
+    assert_eq!(stage.hook_agrees(), ["before_spawn of a.17?", "spawn a.1"]);
+    // One that waits for its turn is not called if nobody wants it any more.
+    assert_eq!(stage.signal(Signal::TERM).iter().filter(|word| *word == "abandon").count(), 16);
+}
+
+#[test]
+fn who_waits_in_line_is_called_when_one_takes_too_long() {
+    let mut stage = Stage::new(
+        "[watcher:a]\ncmd = x\nnumprocesses = 17\nhooks.before_spawn = x, True\nhook_timeout = 5\n",
+    );
+    assert_eq!(stage.begin().len(), 16);
+    let words = stage.after_ms(5000);
+    assert!(words.contains(&"before_spawn of a.17?".to_string()), "{words:?}");
+    assert_eq!(stage.wakes_after_ms(), Some(5000));
+}

@@ -30,6 +30,9 @@ pub struct Stage {
     probes: Vec<Errand>,
     /// Hooks that have not.
     hooks: Vec<Errand>,
+    /// Probes that were abandoned and have not ended; they do so at once, unless they hang.
+    leaving: Vec<Errand>,
+    pub probes_hang: bool,
 }
 
 struct Words<'a>(&'a [String]);
@@ -97,13 +100,26 @@ impl Stage {
             told: Vec::new(),
             probes: Vec::new(),
             hooks: Vec::new(),
+            leaving: Vec::new(),
+            probes_hang: false,
         }
     }
 
     pub fn tell(&mut self, event: Event) -> Vec<String> {
         let mut actions = Vec::new();
         self.core.handle(event, Moment::from_ms(self.now), &mut actions);
-        actions.into_iter().filter_map(|action| self.word(action)).collect()
+        let mut words: Vec<String> =
+            actions.into_iter().filter_map(|action| self.word(action)).collect();
+        if !self.probes_hang {
+            words.extend(self.probes_are_gone());
+        }
+        words
+    }
+
+    /// Those that were abandoned have ended.
+    pub fn probes_are_gone(&mut self) -> Vec<String> {
+        let gone = std::mem::take(&mut self.leaving);
+        gone.into_iter().flat_map(|errand| self.tell(Event::Gone { errand })).collect()
     }
 
     fn word(&mut self, action: Action) -> Option<String> {
@@ -135,6 +151,9 @@ impl Stage {
                 format!("{} of {}{wid}{pid}?", name.name(), self.names[watcher as usize])
             }
             Action::Abandon { errand } => {
+                if self.probes.contains(&errand) {
+                    self.leaving.push(errand);
+                }
                 self.probes.retain(|other| *other != errand);
                 self.hooks.retain(|other| *other != errand);
                 "abandon".to_string()

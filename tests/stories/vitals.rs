@@ -367,3 +367,56 @@ fn the_answer_to_a_question_that_is_not_asked_any_more_counts_for_nothing() {
     assert_eq!(change(&mut stage, settings), ["abandon"]);
     assert_eq!(stage.after_ms(2000), ["is a.1 alive?"]);
 }
+
+#[test]
+fn sixteen_are_asked_at_once_and_the_others_in_their_order() {
+    let options = "check = exec:ask\ncheck_interval = 10\ncheck_timeout = 3\ncheck_retries = 1";
+    let mut stage = watcher(&format!("{options}\nnumprocesses = 18"));
+    stage.all_start();
+    let asked = stage.after_ms(10_000);
+    let expected: Vec<String> = (1..17).map(|wid| format!("is a.{wid} alive?")).collect();
+    assert_eq!(asked, expected);
+    stage.after_ms(1000);
+    assert_eq!(stage.probe_returns(Ok(())), ["is a.17 alive?"]);
+    // Its own time begins only now; those before it are over.
+    let words = stage.after_ms(2000);
+    assert_eq!(words.iter().filter(|word| *word == "abandon").count(), 15, "{words:?}");
+    assert_eq!(words.last().map(String::as_str), Some("is a.18 alive?"));
+    assert_eq!(stage.wakes_after_ms(), Some(1000));
+    let words = stage.after_ms(1000);
+    assert_eq!(words.iter().filter(|word| *word == "abandon").count(), 1, "{words:?}");
+}
+
+#[test]
+fn who_waits_in_line_to_be_asked_is_not_late_for_that() {
+    let others = "check = exec:ask\ncheck_interval = 1\ncheck_timeout = 60\nnumprocesses = 16";
+    let mut stage = Stage::new(&format!(
+        "[watcher:a]\ncmd = x\n{others}\n[watcher:b]\ncmd = x\nready = exec:ask\n\
+         ready_timeout = 5\nautostart = False\n"
+    ));
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.after_ms(1000).len(), 16);
+    stage.client(Command::Start(one("b")));
+    assert_eq!(stage.all_start(), NOTHING);
+    assert_eq!(stage.after_ms(20_000), NOTHING);
+    assert_eq!(stage.probe_returns(Ok(())), ["is b.1 ready?"]);
+    assert_eq!(stage.after_ms(100), NOTHING);
+}
+
+#[test]
+fn a_probe_that_does_not_end_keeps_its_place_and_is_told_once() {
+    let mut stage = watcher(CHECK);
+    stage.probes_hang = true;
+    stage.all_start();
+    assert_eq!(stage.after_ms(10_000), ["is a.1 alive?"]);
+    assert_eq!(stage.after_ms(3000), ["abandon"]);
+    stage.told();
+    for _ in 0..4 {
+        assert_eq!(stage.after_ms(10_000), NOTHING);
+    }
+    let expected = "a: SIGKILL does not end its last probe; there is no other until it is gone";
+    assert_eq!(stage.told(), [expected]);
+    assert_eq!(stage.probes_are_gone(), NOTHING);
+    assert_eq!(stage.after_ms(10_000), ["is a.1 alive?"]);
+}

@@ -138,7 +138,10 @@ impl Errands {
         let at = self.out.iter().position(|out| out.launch.pid() == pid)?;
         let mut out = self.out.swap_remove(at);
         if out.is_abandoned {
-            return None;
+            return match out.asked {
+                Asked::Probe => Some(Event::Gone { errand: out.errand }),
+                Asked::Hook { .. } => None,
+            };
         }
         out.read();
         let launched = out.launch.outcome();

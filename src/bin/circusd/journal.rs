@@ -279,6 +279,7 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         | Report::Faulty { .. }
         | Report::Unknown { .. }
         | Report::Known { .. }
+        | Report::ProbeStuck { .. }
         | Report::Succeeded { .. }
         | Report::Blocked { .. }
         | Report::HookFailed { .. }
