@@ -37,9 +37,6 @@ use std::os::fd::{AsFd, AsRawFd};
 /// So many are reaped before signals are looked at again.
 const REAPED_AT_ONCE_MAX: usize = 256;
 
-/// How long the end waits for the last answers to be delivered.
-const LAST_DELIVERY_MS: u64 = 300;
-
 /// Everything that acts.
 #[derive(Debug)]
 pub struct Shell {
@@ -484,23 +481,6 @@ impl Shell {
         // come first: one whose parent the signal has ended would have another parent too.
         for (parent, child) in procfs::descendants(pid).into_iter().rev() {
             let _ = signals::send_to_child_of(parent, child, signal);
-        }
-    }
-
-    /// The last answers and publications are delivered.
-    fn close_control(&mut self) {
-        let Some(mut control) = self.control.take() else { return };
-        let end = clock::now().after_ms(LAST_DELIVERY_MS);
-        let Some(gateway) = control.gateway.finish(clock::now()) else { return };
-        while clock::now() < end {
-            match wait_any() {
-                Waited::Ended(pid, _) if pid == gateway => return,
-                Waited::NoChild => return,
-                Waited::Ended(..) | Waited::Stopped(_) => {}
-                Waited::Nothing => {
-                    signals::wait(Some(end));
-                }
-            }
         }
     }
 }
