@@ -7,6 +7,7 @@ use crate::config::settings::HookName;
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use crate::signal::Signal;
+use std::rc::Rc;
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +100,13 @@ pub enum Action {
         ticket: Ticket,
         /// What.
         answer: Answer,
+    },
+    /// What hooks add to the figures of processes. Each ticket is answered once.
+    Extras {
+        /// Who has asked.
+        ticket: Ticket,
+        /// Of which process what, as JSON; not of those whose hook has nothing to say.
+        said: Vec<(Pid, Rc<str>)>,
     },
     /// All is done: end with this code. The last action.
     Exit {

@@ -1,6 +1,6 @@
 //! What has happened, as it is told to the core.
 
-use super::{Asker, HookAnswer, SlotId};
+use super::{Asker, HookAnswer, SlotId, Ticket};
 use crate::commands::Command;
 use crate::config::options::Change;
 use crate::config::settings::{CircusSettings, WatcherSettings};
@@ -140,6 +140,16 @@ pub enum Event {
         errand: Errand,
         /// What it says.
         answer: HookAnswer,
+    },
+    /// A client wants figures of these processes with what their hook adds. Answered by
+    /// `Action::Extras`.
+    Extend {
+        /// Who.
+        ticket: Ticket,
+        /// Which watcher.
+        watcher: u32,
+        /// Its processes.
+        pids: Vec<Pid>,
     },
     /// circusd received a signal.
     Signalled {

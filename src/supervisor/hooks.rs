@@ -36,6 +36,8 @@ pub struct HookFacts {
 pub enum HookAnswer {
     /// Go on.
     Yes,
+    /// The same, and an object of JSON: what `extended_stats` adds to the figures.
+    Adds(Rc<str>),
     /// Do not, and a few words for people.
     No(Rc<str>),
     /// It could not say.
@@ -161,6 +163,9 @@ impl Supervisor {
     ) {
         // One that was abandoned is nobody's any more.
         let Some(call) = self.hooks.take(errand) else { return };
+        if call.name == HookName::ExtendedStats {
+            return self.extended(errand, answer, now, actions);
+        }
         if self.watchers.get(call.watcher).is_none() {
             return;
         }
@@ -178,7 +183,7 @@ impl Supervisor {
     ) -> bool {
         let name = call.name.name();
         let (error, said, allowed) = match answer {
-            HookAnswer::Yes => (None, None, true),
+            HookAnswer::Yes | HookAnswer::Adds(_) => (None, None, true),
             HookAnswer::No(reason) if call.is_function => (None, Some(reason), false),
             // Its failure always counts as ignored, so that one that fails stops no signal.
             HookAnswer::No(reason) if call.name == HookName::BeforeSignal => {
@@ -391,6 +396,7 @@ impl Supervisor {
                 self.go_on(errand, &call, true, now, actions);
             }
         }
+        self.end_extras(actions);
     }
 }
 

@@ -13,6 +13,7 @@ mod command;
 mod configure;
 mod depend;
 mod event;
+mod extras;
 mod hooks;
 mod invariants;
 mod kill;
@@ -49,6 +50,7 @@ use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use agenda::Agenda;
 use calls::Hooks;
+use extras::Extras;
 use kill::Kills;
 use order::StartPlan;
 use probes::Probes;
@@ -107,6 +109,7 @@ pub struct Supervisor {
     probes: Probes,
     last_errand: u64,
     hooks: Hooks,
+    extras: Extras,
     /// Errands that nobody wants any more.
     abandoned: Vec<Errand>,
     /// Slots in `State::Clearing`; some may have left it.
@@ -176,6 +179,7 @@ impl Supervisor {
             probes: Probes::default(),
             last_errand: 0,
             hooks: Hooks::default(),
+            extras: Extras::default(),
             abandoned: Vec::new(),
             clearing: Vec::new(),
             survey_asked: false,
@@ -220,6 +224,9 @@ impl Supervisor {
             Event::HookReturned { errand, answer } => {
                 self.hook_returned(errand, answer, now, actions);
             }
+            Event::Extend { ticket, watcher, pids } => {
+                self.extend_figures(ticket, watcher, pids, now, actions);
+            }
             Event::Command { asker, command } => self.command(asker, command, now, actions),
             Event::Add { asker, settings, start } => {
                 self.add_watcher(asker, settings, start, now, actions);
@@ -235,6 +242,7 @@ impl Supervisor {
         loop {
             self.fire_deadlines(now, actions);
             self.fire_hooks(now, actions);
+            self.fire_extras(now, actions);
             self.end_pauses(now);
             self.advance_touched(now, actions);
             self.start_more(now, actions);
@@ -264,7 +272,8 @@ impl Supervisor {
             Life::Over => None,
         };
         let pause = self.pauses.first().map(|(at, _)| *at);
-        [self.agenda.nearest(), self.hooks.deadline(), life, pause].into_iter().flatten().min()
+        let hooks = [self.hooks.deadline(), self.extras.deadline()];
+        [self.agenda.nearest(), life, pause].into_iter().chain(hooks).flatten().min()
     }
 
     /// A process that the core started and that has not been reaped.

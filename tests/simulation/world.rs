@@ -463,7 +463,7 @@ impl World {
                 self.survey_asked = true;
             }
             Action::SignalChild { .. } | Action::SignalDescendants { .. } => {}
-            Action::Publish { .. } => {}
+            Action::Publish { .. } | Action::Extras { .. } => {}
             Action::Answer { ticket, .. } => self.answered.push(ticket),
             Action::Report(report) => self.reports.push(report),
             Action::Exit { code } => self.exit = Some(code),

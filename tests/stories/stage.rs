@@ -162,6 +162,11 @@ impl Stage {
                 self.answers.push((ticket.0, answer));
                 return None;
             }
+            Action::Extras { ticket, said } => {
+                let said: Vec<String> =
+                    said.iter().map(|(pid, it)| format!("{pid}={it}")).collect();
+                format!("{} is told {}", ticket.0, said.join(" "))
+            }
             Action::Report(report) => {
                 self.told.push(self.sentence(&report));
                 return None;

@@ -13,8 +13,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 
-/// The last so many bytes of what it prints are kept.
+/// The last so many bytes of what it prints are kept; more where that is what is asked for.
 const OUTPUT_BYTES_MAX: usize = 1024;
+const ADDED_BYTES_MAX: usize = 64 * 1024;
 
 /// One is told so much at most.
 const TOLD_BYTES_MAX: usize = 1024 * 1024;
@@ -35,6 +36,8 @@ pub enum Asked {
     Hook {
         /// A function of Python.
         is_function: bool,
+        /// What it prints is what it has to say.
+        adds: bool,
     },
 }
 
@@ -164,12 +167,15 @@ impl Errands {
         let errand = out.errand;
         Some(match (out.asked, launched, outcome) {
             (Asked::Probe, _, outcome) => Event::Returned { errand, outcome },
-            (Asked::Hook { is_function }, Outcome::Failed(_), Err(reason)) => {
+            (Asked::Hook { is_function, .. }, Outcome::Failed(_), Err(reason)) => {
                 let program = if is_function { "python3 " } else { "" };
                 let answer = HookAnswer::Failed(format!("{program}{reason}").into());
                 Event::HookReturned { errand, answer }
             }
-            (Asked::Hook { is_function }, _, outcome) => {
+            (Asked::Hook { adds: true, .. }, _, Ok(())) => {
+                Event::HookReturned { errand, answer: hook::added(&out.printed) }
+            }
+            (Asked::Hook { is_function, .. }, _, outcome) => {
                 let answer = hook::answer(is_function, ending, outcome);
                 Event::HookReturned { errand, answer }
             }
@@ -212,7 +218,11 @@ impl Out {
                 Ok(0) => self.output = None,
                 Ok(length) => {
                     self.printed.extend_from_slice(&bytes[..length]);
-                    let surplus = self.printed.len().saturating_sub(OUTPUT_BYTES_MAX);
+                    let most = match self.asked {
+                        Asked::Hook { adds: true, .. } => ADDED_BYTES_MAX,
+                        Asked::Hook { adds: false, .. } | Asked::Probe => OUTPUT_BYTES_MAX,
+                    };
+                    let surplus = self.printed.len().saturating_sub(most);
                     self.printed.drain(..surplus);
                 }
                 Err(_) => return,

@@ -397,6 +397,11 @@ impl Shell {
                     control.answer(ticket, &answer, clock::now());
                 }
             }
+            Action::Extras { ticket, said } => {
+                if let Some(control) = &mut self.control {
+                    control.extend(ticket, &said, clock::now());
+                }
+            }
             Action::Survey => self.survey_asked = true,
             Action::Probe { slot, pid, errand, question } => {
                 self.probe(slot, pid, errand, question);

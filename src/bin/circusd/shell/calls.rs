@@ -60,6 +60,7 @@ impl Shell {
         let settings = self.supervisor.settings(watcher).clone();
         let hook = settings.hooks.iter().find(|hook| hook.name == name);
         let Some(hook) = hook else { return Err("it is not there any more".to_string()) };
+        let (adds, pid) = (name == HookName::ExtendedStats, facts.pid);
         let running = self.supervisor.running(watcher).into_iter();
         let call = hook::Call {
             settings: &settings,
@@ -68,11 +69,12 @@ impl Shell {
             facts,
             pids: running.map(|process| process.pid.number()).collect(),
             unix_time: clock::wall().0 as f64,
+            figures: self.control.as_ref().filter(|_| adds).and_then(|it| it.held_figures(pid?)),
         };
         let plan = self.launcher.hook_plan(&call)?;
         let is_function = matches!(hook.run, HookCommand::Python(_));
         let told = call.json(&Files.current_dir());
-        let asked = Asked::Hook { is_function };
+        let asked = Asked::Hook { is_function, adds };
         let sent = self.errands.send(errand, asked, Some(told.as_bytes()), plan);
         sent.map_err(|error| format!("cannot be called: {error}"))
     }
