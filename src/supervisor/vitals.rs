@@ -317,6 +317,7 @@ impl Vitals {
     /// answer would be one to another question.
     pub(super) fn renew(&mut self, settings: &WatcherSettings, now: Moment) -> Option<Errand> {
         let former = self.probe.take().map(|asked| asked.errand);
+        self.is_unknown = false;
         self.silence_ms = settings.check.as_ref().map_or(0, |check| check.interval_ms);
         self.failures = 0;
         if self.is_ready {

@@ -358,6 +358,14 @@ fn the_answer_to_a_question_that_is_not_asked_any_more_counts_for_nothing() {
     assert!(!stage.looks("a").2);
     stage.says(10, "READY=1");
     assert!(stage.looks("a").2);
+    // That nobody could ask is no excuse any more.
+    let mut stage = watcher("ready = tcp://localhost:80\nready_timeout = 10");
+    stage.all_start();
+    stage.probe_is_not_sent();
+    let mut settings = stage.settings(0);
+    settings.ready = Readiness::Notify;
+    assert_eq!(change(&mut stage, settings), NOTHING);
+    assert_eq!(stage.wakes_after_ms(), Some(10_000));
     // Nor is anybody asked twice at once.
     let mut stage = watcher(CHECK);
     stage.all_start();
