@@ -23,12 +23,12 @@
 //! says what it means for which watchers, `operation.rs` carries it out, one after the other for each
 //! watcher → `Action::Answer`, and the same way back.
 //!
-//! How a process becomes ready: `supervisor/vitals.rs` knows what one is waited for, `readiness.rs`
-//! asks for a probe → `bin/circusd/errands.rs` sends one (`probe.rs`, or a command) and brings back
+//! How a process becomes ready: `supervisor/vitals.rs` knows what one is waited for, `probes.rs`
+//! asks for a probe when there is room → `bin/circusd/errands.rs` sends one (`probe.rs`, or a command) and brings back
 //! what it said; or the process says so itself → `shell/notices.rs`. Then `depend.rs` opens gates.
 //!
 //! How a hook is called: whoever comes to a point that has one asks `supervisor/hooks.rs`, which notes
-//! what waits for it → `Action::Hook` → `bin/circusd/shell/calls.rs`, `hook.rs` and `errands.rs` run it
+//! what waits for it (`calls.rs` has the line) → `Action::Hook` → `bin/circusd/shell/calls.rs`, `hook.rs` and `errands.rs` run it
 //! → `Event::HookReturned`, and what has waited goes on, or does not.
 //!
 //! To add an option: a row in `config/options`, a field in `config/settings.rs`, and whoever acts on

@@ -7,6 +7,7 @@ use crate::config::settings::HookName;
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use crate::signal::Signal;
+use std::rc::Rc;
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,10 +53,12 @@ pub enum Action {
     /// answered by `Event::Survey`. Never asked for again before it is answered.
     Survey,
     /// Find out whether a process does its work, by `question.probe(settings)`; answered by
-    /// `Event::Returned`.
+    /// `Event::Returned`, or `Event::Unsent`.
     Probe {
         /// Whose process.
         slot: SlotId,
+        /// The process.
+        pid: Pid,
         /// Names it.
         errand: Errand,
         /// What is asked.
@@ -85,7 +88,8 @@ pub enum Action {
         /// Which watcher.
         watcher: u32,
     },
-    /// Nobody wants to know any more: end whatever was started for it, and do not answer.
+    /// Nobody wants to know any more: end whatever was started for it. Answered, if it is a probe, by
+    /// `Event::Gone` when that has ended.
     Abandon {
         /// Which.
         errand: Errand,
@@ -107,6 +111,13 @@ pub enum Action {
         ticket: Ticket,
         /// What.
         answer: Answer,
+    },
+    /// What hooks add to the figures of processes. Each ticket is answered once.
+    Extras {
+        /// Who has asked.
+        ticket: Ticket,
+        /// Of which process what, as JSON; not of those whose hook has nothing to say.
+        said: Vec<(Pid, Rc<str>)>,
     },
     /// All is done: end with this code. The last action.
     Exit {

@@ -1,6 +1,6 @@
 //! What has happened, as it is told to the core.
 
-use super::{Asker, HookAnswer, SlotId};
+use super::{Asker, HookAnswer, SlotId, Ticket};
 use crate::commands::Command;
 use crate::config::options::Change;
 use crate::config::settings::{CircusSettings, SocketSettings, WatcherSettings};
@@ -148,12 +148,34 @@ pub enum Event {
         /// Success, or a few words for people.
         outcome: Result<(), Rc<str>>,
     },
+    /// A probe that was abandoned has ended. Told instead of what it has come to.
+    Gone {
+        /// Which.
+        errand: Errand,
+    },
+    /// A probe could not be sent, for want of something that comes and goes.
+    Unsent {
+        /// Which.
+        errand: Errand,
+        /// A few words for people.
+        reason: Rc<str>,
+    },
     /// What a hook has come to. Never told of one that was abandoned before.
     HookReturned {
         /// Which.
         errand: Errand,
         /// What it says.
         answer: HookAnswer,
+    },
+    /// A client wants figures of these processes with what their hook adds. Answered by
+    /// `Action::Extras`.
+    Extend {
+        /// Who.
+        ticket: Ticket,
+        /// Which watcher.
+        watcher: u32,
+        /// Its processes.
+        pids: Vec<Pid>,
     },
     /// circusd received a signal.
     Signalled {

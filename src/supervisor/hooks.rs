@@ -9,6 +9,7 @@
 //!         before_reap and after_reap → stopped → (after_stop) → the next operation
 //! ```
 
+use super::calls::{Call, Sending};
 use super::slot::{State, Way};
 use super::watcher::{Phase, Why};
 use super::{Action, Errand, Report, SlotId, Supervisor};
@@ -17,7 +18,6 @@ use crate::config::settings::{HookCommand, HookName};
 use crate::moment::Moment;
 use crate::process::Pid;
 use crate::signal::Signal;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// What a hook is told beside its name and its watcher.
@@ -36,82 +36,12 @@ pub struct HookFacts {
 pub enum HookAnswer {
     /// Go on.
     Yes,
+    /// The same, and an object of JSON: what `extended_stats` adds to the figures.
+    Adds(Rc<str>),
     /// Do not, and a few words for people.
     No(Rc<str>),
     /// It could not say.
     Failed(Rc<str>),
-}
-
-/// All that were called and have not come back.
-#[derive(Debug, Default)]
-pub(super) struct Hooks {
-    out: BTreeMap<Errand, Call>,
-    deadlines: BTreeSet<(Moment, Errand)>,
-}
-
-#[derive(Debug)]
-struct Call {
-    watcher: u32,
-    name: HookName,
-    slot: Option<SlotId>,
-    by: Moment,
-    /// Which start of the watcher it belongs to.
-    run: u32,
-    /// That it could not say does not matter.
-    is_ignored: bool,
-    /// A function of Python: that it says no is no failure of it.
-    is_function: bool,
-    /// For `before_signal`: what follows.
-    sending: Option<Sending>,
-    /// For `before_reap`: what `after_reap` is told.
-    reaped: Option<HookFacts>,
-}
-
-/// A signal to a process, and what belongs to it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sending {
-    pub(super) slot: SlotId,
-    pub(super) pid: Pid,
-    pub(super) signal: Signal,
-    /// It is to end the process, so subscribers are told.
-    pub(super) kills: bool,
-    /// It may be suspended, and could not act on the signal.
-    pub(super) wakes: bool,
-}
-
-impl Hooks {
-    pub(super) fn is_empty(&self) -> bool {
-        self.out.is_empty()
-    }
-
-    pub(super) fn deadline(&self) -> Option<Moment> {
-        self.deadlines.first().map(|(at, _)| *at)
-    }
-
-    fn take(&mut self, errand: Errand) -> Option<Call> {
-        let call = self.out.remove(&errand)?;
-        self.deadlines.remove(&(call.by, errand));
-        Some(call)
-    }
-
-    /// The second of the two is called when the first has come back.
-    pub(super) fn call_after_reap(&mut self, first: Errand, facts: HookFacts) {
-        if let Some(call) = self.out.get_mut(&first) {
-            call.reaped = Some(facts);
-        }
-    }
-
-    /// The number may be another process's from now on.
-    pub(super) fn forget_process(&mut self, pid: Pid) {
-        for call in self.out.values_mut() {
-            call.sending = call.sending.filter(|sending| sending.pid != pid);
-        }
-    }
-
-    #[cfg(debug_assertions)]
-    pub(super) fn check(&self) {
-        assert_eq!(self.out.len(), self.deadlines.len(), "every hook has its time");
-    }
 }
 
 impl Supervisor {
@@ -132,24 +62,41 @@ impl Supervisor {
             return None;
         }
         let hook = settings.hooks.iter().find(|hook| hook.name == name)?;
-        let by = now.after_ms(settings.hook_timeout_ms);
         let call = Call {
             watcher: w,
             name,
             slot,
-            by,
+            facts,
+            by: None,
+            timeout_ms: settings.hook_timeout_ms,
             run: watcher.run,
             is_ignored: hook.ignore_failure,
             is_function: matches!(hook.run, HookCommand::Python(_)),
             sending: None,
             reaped: None,
         };
+        if !name.is_awaited() && self.hooks.is_full() {
+            let answer = HookAnswer::Failed(Rc::from("too many wait to be called"));
+            self.tell_answer(&call, answer, now, actions);
+            return None;
+        }
         self.last_errand += 1;
         let errand = Errand(self.last_errand);
-        self.hooks.out.insert(errand, call);
-        self.hooks.deadlines.insert((by, errand));
-        actions.push(Action::Hook { watcher: w, slot, errand, name, facts });
+        self.hooks.add(errand, call);
+        self.send_hooks(now, actions);
         Some(errand)
+    }
+
+    /// As many as there is room for.
+    pub(super) fn send_hooks(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        while let Some((errand, call)) = self.hooks.next(now) {
+            let (watcher, name, slot, facts) = (call.watcher, call.name, call.slot, call.facts);
+            if self.watchers.get(watcher).is_some() {
+                actions.push(Action::Hook { watcher, slot, errand, name, facts });
+            } else {
+                self.hooks.take(errand);
+            }
+        }
     }
 
     /// The same for one that the whole watcher waits for. Returns whether it does.
@@ -174,7 +121,7 @@ impl Supervisor {
     }
 
     pub(super) fn abandon_hook(&mut self, errand: Errand) {
-        if self.hooks.take(errand).is_some() {
+        if self.hooks.take(errand).is_some_and(|call| call.by.is_some()) {
             self.abandoned.push(errand);
         }
     }
@@ -185,7 +132,7 @@ impl Supervisor {
         let facts = HookFacts { pid: Some(pid), signal: Some(signal), ..HookFacts::default() };
         let asked =
             self.call(slot.watcher, HookName::BeforeSignal, Some(slot), facts, now, actions);
-        match asked.and_then(|errand| self.hooks.out.get_mut(&errand)) {
+        match asked.and_then(|errand| self.hooks.get_mut(errand)) {
             Some(call) if signal != Signal::KILL => call.sending = Some(sending),
             Some(_) | None => self.send_now(sending, true, now, actions),
         }
@@ -216,6 +163,9 @@ impl Supervisor {
     ) {
         // One that was abandoned is nobody's any more.
         let Some(call) = self.hooks.take(errand) else { return };
+        if call.name == HookName::ExtendedStats {
+            return self.extended(errand, answer, now, actions);
+        }
         if self.watchers.get(call.watcher).is_none() {
             return;
         }
@@ -233,7 +183,7 @@ impl Supervisor {
     ) -> bool {
         let name = call.name.name();
         let (error, said, allowed) = match answer {
-            HookAnswer::Yes => (None, None, true),
+            HookAnswer::Yes | HookAnswer::Adds(_) => (None, None, true),
             HookAnswer::No(reason) if call.is_function => (None, Some(reason), false),
             // Its failure always counts as ignored, so that one that fails stops no signal.
             HookAnswer::No(reason) if call.name == HookName::BeforeSignal => {
@@ -427,9 +377,7 @@ impl Supervisor {
 
     /// Hooks that take too long.
     pub(super) fn fire_hooks(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        while let Some(&(at, errand)) = self.hooks.deadlines.first()
-            && at <= now
-        {
+        while let Some(errand) = self.hooks.overdue(now) {
             actions.push(Action::Abandon { errand });
             let reason = Rc::from("it did not end within its hook_timeout");
             self.hook_returned(errand, HookAnswer::Failed(reason), now, actions);
@@ -440,17 +388,36 @@ impl Supervisor {
 
     /// There is no time for hooks any more: what waits for one goes on.
     pub(super) fn drop_hooks(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        while let Some((&errand, _)) = self.hooks.out.first_key_value() {
-            let Some(call) = self.hooks.take(errand) else { return };
-            actions.push(Action::Abandon { errand });
+        while let Some((errand, call)) = self.hooks.take_first() {
+            if call.by.is_some() {
+                actions.push(Action::Abandon { errand });
+            }
             if self.watchers.get(call.watcher).is_some() {
                 self.go_on(errand, &call, true, now, actions);
             }
         }
+        self.end_extras(actions);
     }
 }
 
 impl HookName {
+    /// Something waits for it.
+    fn is_awaited(self) -> bool {
+        match self {
+            HookName::BeforeStart
+            | HookName::AfterStart
+            | HookName::BeforeSpawn
+            | HookName::AfterSpawn
+            | HookName::BeforeStop
+            | HookName::AfterStop
+            | HookName::BeforeSignal => true,
+            HookName::AfterSignal
+            | HookName::BeforeReap
+            | HookName::AfterReap
+            | HookName::ExtendedStats => false,
+        }
+    }
+
     /// That it says no has a consequence.
     fn decides(self) -> bool {
         match self {

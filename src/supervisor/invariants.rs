@@ -47,6 +47,7 @@ impl Supervisor {
             assert!(!is_busy || self.busy.contains(&w), "what is to be done is not forgotten");
         }
         self.hooks.check();
+        self.probes.check();
         let is_done = self.busy.is_empty() && self.plan.is_empty() && self.kills.is_empty();
         assert!(!is_done || self.is_stopping() || self.tickets.is_empty(), "all are answered");
     }

@@ -1,8 +1,8 @@
 //! The commands `signal` and `kill`. The second ends single processes, with the whole escalation;
 //! they are started again as after any other end.
 
+use super::calls::Sending;
 use super::command::done;
-use super::hooks::Sending;
 use super::slot::{Slot, State, StopStage};
 use super::ticket::{After, Form, Key, Outcome};
 use super::{Action, Asker, SlotId, Supervisor};

@@ -7,18 +7,21 @@
 
 mod action;
 mod agenda;
+mod calls;
 mod clearing;
 mod command;
 mod configure;
 mod demand;
 mod depend;
 mod event;
+mod extras;
 mod hooks;
 mod invariants;
 mod kill;
 mod lives;
 mod operation;
 mod order;
+mod probes;
 mod read;
 mod readiness;
 mod reload;
@@ -47,9 +50,11 @@ use crate::config::settings::{CircusSettings, SocketSettings, WatcherSettings};
 use crate::moment::Moment;
 use crate::process::{Pid, Tag};
 use agenda::Agenda;
-use hooks::Hooks;
+use calls::Hooks;
+use extras::Extras;
 use kill::Kills;
 use order::StartPlan;
+use probes::Probes;
 use slot::{Slot, State, Way};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -104,10 +109,10 @@ pub struct Supervisor {
     /// So many of these there may be.
     unexecuted_max: usize,
     pids: BTreeMap<Pid, SlotId>,
-    /// Errands that have not come back.
-    errands: BTreeMap<Errand, SlotId>,
+    probes: Probes,
     last_errand: u64,
     hooks: Hooks,
+    extras: Extras,
     /// Errands that nobody wants any more.
     abandoned: Vec<Errand>,
     /// Slots in `State::Clearing`; some may have left it.
@@ -179,9 +184,10 @@ impl Supervisor {
             unexecuted: 0,
             unexecuted_max: UNEXECUTED_MAX,
             pids: BTreeMap::new(),
-            errands: BTreeMap::new(),
+            probes: Probes::default(),
             last_errand: 0,
             hooks: Hooks::default(),
+            extras: Extras::default(),
             abandoned: Vec::new(),
             clearing: Vec::new(),
             survey_asked: false,
@@ -228,6 +234,8 @@ impl Supervisor {
             Event::Notified { pid, said } => self.notified(pid, said, now, actions),
             Event::Succeeded { pid, by } => self.succeeded(pid, by, now, actions),
             Event::Returned { errand, outcome } => self.returned(errand, outcome, now, actions),
+            Event::Unsent { errand, reason } => self.unsent(errand, reason, now, actions),
+            Event::Gone { errand } => drop(self.probes.take(errand)),
             Event::HookReturned { errand, answer } => {
                 self.hook_returned(errand, answer, now, actions);
             }
@@ -235,6 +243,9 @@ impl Supervisor {
             Event::Connected { watcher } => self.connected(watcher, now),
             Event::LookedForConnections { watcher, found } => {
                 self.looked_for_connections(watcher, found, now, actions);
+            }
+            Event::Extend { ticket, watcher, pids } => {
+                self.extend_figures(ticket, watcher, pids, now, actions);
             }
             Event::Command { asker, command } => self.command(asker, command, now, actions),
             Event::Add { asker, settings, start } => {
@@ -252,9 +263,12 @@ impl Supervisor {
             self.fire_deadlines(now, actions);
             self.fire_hooks(now, actions);
             self.fire_demand_deadlines(now, actions);
+            self.fire_extras(now, actions);
             self.end_pauses(now);
             self.advance_touched(now, actions);
             self.start_more(now, actions);
+            self.send_hooks(now, actions);
+            self.send_probes(now, actions);
             self.fill_up(now, actions);
             self.finish(now, actions);
             if self.is_settled(now) {
@@ -280,8 +294,9 @@ impl Supervisor {
         };
         let pause = self.pauses.first().map(|(at, _)| *at);
         let demand = self.demand_deadlines.first().map(|(at, _)| *at);
-        let all = [self.agenda.nearest(), self.hooks.deadline(), life, pause, demand];
-        all.into_iter().flatten().min()
+        let hooks = [self.hooks.deadline(), self.extras.deadline()];
+        let all = [self.agenda.nearest(), life, pause, demand];
+        all.into_iter().chain(hooks).flatten().min()
     }
 
     /// A process that the core started and that has not been reaped.

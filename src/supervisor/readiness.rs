@@ -46,23 +46,12 @@ impl Supervisor {
                 self.has_become_ready(id, now, actions);
             }
             Some(Turn::Fault(fault)) => self.fault(id, fault, now, actions),
-            Some(Turn::Probe) => {
-                self.last_errand += 1;
-                let errand = Errand(self.last_errand);
-                let question = self.vitals(id, |vitals| {
-                    vitals.asked(errand, &settings, now);
-                    vitals.question()
-                });
-                let Some(question) = question else { return };
-                self.errands.insert(errand, id);
-                actions.push(Action::Probe { slot: id, errand, question });
-            }
+            Some(Turn::Probe) => self.ask(id, now, actions),
             Some(Turn::Abandon(errand)) => {
-                self.errands.remove(&errand);
-                actions.push(Action::Abandon { errand });
-                let outcome = Err(Rc::from("no answer in time"));
-                let turn = self.vitals(id, |vitals| vitals.answered(outcome, &settings, now));
-                self.turn(id, turn, now, actions);
+                if self.probes.leave(errand) {
+                    actions.push(Action::Abandon { errand });
+                }
+                self.answered(id, Err(Rc::from("no answer in time")), now, actions);
             }
         }
     }
@@ -76,20 +65,59 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         // One that was abandoned is nobody's any more.
-        let Some(id) = self.errands.remove(&errand) else { return };
+        let Some(id) = self.probes.take(errand) else { return };
+        self.answered(id, outcome, now, actions);
+    }
+
+    fn answered(
+        &mut self,
+        id: SlotId,
+        outcome: Result<(), Rc<str>>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
         let settings = self.settings(id.watcher).clone();
-        let turn = self.vitals(id, |vitals| vitals.answered(outcome, &settings, now));
+        if self.vitals(id, Vitals::sent) == Some(true)
+            && let Some(pid) = self.slot(id).running()
+        {
+            actions.push(Action::Report(Report::Known { slot: id, pid }));
+        }
+        let company = self.has_company(id);
+        let turn = self.vitals(id, |vitals| vitals.answered(outcome, company, &settings, now));
         self.turn(id, turn, now, actions);
     }
 
-    pub(super) fn forget_errand(&mut self, vitals: Option<&Vitals>) {
-        if let Some(errand) = vitals.and_then(Vitals::errand) {
-            self.errands.remove(&errand);
-            self.abandoned.push(errand);
+    /// Another process of its watcher does the same work, or has just done it.
+    fn has_company(&self, id: SlotId) -> bool {
+        let serves = |other| {
+            let slot = self.slot(other);
+            slot.is_ready() || matches!(slot.state, State::Stopping { .. })
+        };
+        self.is_taking_over(id) || self.slot_ids(id.watcher).any(|it| it != id && serves(it))
+    }
+
+    /// A probe could not be sent: that is our trouble and not the process's.
+    pub(super) fn unsent(
+        &mut self,
+        errand: Errand,
+        reason: Rc<str>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(id) = self.probes.take(errand) else { return };
+        let settings = self.settings(id.watcher).clone();
+        if self.vitals(id, |vitals| vitals.unsent(&settings, now)) == Some(true)
+            && let Some(pid) = self.slot(id).running()
+        {
+            actions.push(Action::Report(Report::Unknown { slot: id, pid, reason }));
         }
     }
 
-    fn vitals<R>(&mut self, id: SlotId, change: impl FnOnce(&mut Vitals) -> R) -> Option<R> {
+    pub(super) fn vitals<R>(
+        &mut self,
+        id: SlotId,
+        change: impl FnOnce(&mut Vitals) -> R,
+    ) -> Option<R> {
         self.alter(id, |state| match state {
             State::Running { vitals: Some(vitals), .. } => Some(change(vitals)),
             _ => None,
@@ -210,7 +238,7 @@ impl Supervisor {
     pub(super) fn renew_vitals(&mut self, w: u32, now: Moment) {
         let settings = self.settings(w).clone();
         for id in self.slot_ids(w) {
-            self.alter(id, |state| match state {
+            let former = self.alter(id, |state| match state {
                 State::Running { vitals: Some(vitals), .. } => vitals.renew(&settings, now),
                 State::Running { way: Way::Executed, vitals: vitals @ None, .. } => {
                     *vitals = Vitals::begin(&settings, now);
@@ -218,9 +246,13 @@ impl Supervisor {
                         // It has served until now.
                         vitals.become_ready(&settings, now);
                     }
+                    None
                 }
-                _ => {}
+                _ => None,
             });
+            if let Some(errand) = former {
+                self.abandon_probe(errand);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Graceful reload: new processes first, then the old ones out. If a new one cannot be executed, or
 //! ends for good at once, the new ones go and the old ones stay.
 
-use super::hooks::Sending;
+use super::calls::Sending;
 use super::operation::{Current, Kind, Stage};
 use super::slot::{Slot, State};
 use super::watcher::{Phase, Reload, Why};

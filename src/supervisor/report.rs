@@ -77,6 +77,27 @@ pub enum Report {
         /// What is wrong.
         fault: Fault,
     },
+    /// Nobody can find out how a process is.
+    Unknown {
+        /// Where.
+        slot: SlotId,
+        /// Its id.
+        pid: Pid,
+        /// Why.
+        reason: Rc<str>,
+    },
+    /// A probe was killed and does not end.
+    ProbeStuck {
+        /// Whose process it is about.
+        slot: SlotId,
+    },
+    /// Somebody can, again.
+    Known {
+        /// Where.
+        slot: SlotId,
+        /// Its id.
+        pid: Pid,
+    },
     /// A hook has failed, or has said no.
     HookFailed {
         /// Of which watcher.
@@ -281,6 +302,8 @@ impl Report {
             Report::Died { .. }
             | Report::ForkFailed { .. }
             | Report::Faulty { .. }
+            | Report::Unknown { .. }
+            | Report::ProbeStuck { .. }
             | Report::Blocked { .. }
             | Report::HookFailed { .. }
             | Report::NeverStarted { .. }
@@ -298,6 +321,7 @@ impl Report {
             | Report::Ready { .. }
             | Report::Listening { .. }
             | Report::Idle { .. }
+            | Report::Known { .. }
             | Report::Succeeded { .. }
             | Report::Respawned { .. }
             | Report::TooOld { .. }
@@ -324,6 +348,9 @@ impl Report {
             Report::Listening { .. } => "listening",
             Report::Idle { .. } => "idle",
             Report::Faulty { .. } => "faulty",
+            Report::Unknown { .. } => "unknown",
+            Report::Known { .. } => "known",
+            Report::ProbeStuck { .. } => "probe_stuck",
             Report::Succeeded { .. } => "succeeded",
             Report::Blocked { .. } => "blocked",
             Report::HookFailed { .. } => "hook_failed",
@@ -375,12 +402,15 @@ impl Report {
             Report::Respawned { slot, .. }
             | Report::Died { slot, .. }
             | Report::Faulty { slot, .. }
+            | Report::Unknown { slot, .. }
+            | Report::Known { slot, .. }
             | Report::Succeeded { slot, .. }
             | Report::ForkFailed { slot, .. }
             | Report::TooOld { slot, .. }
             | Report::Outlasted { slot, .. }
             | Report::LeftBehind { slot, .. }
             | Report::Hanging { slot, .. }
+            | Report::ProbeStuck { slot }
             | Report::Stuck { slot } => Some(slot.watcher),
             Report::Stopping { .. }
             | Report::Hurried { .. }
@@ -396,12 +426,15 @@ impl Report {
             Report::Respawned { slot, pid }
             | Report::Died { slot, pid, .. }
             | Report::Faulty { slot, pid, .. }
+            | Report::Unknown { slot, pid, .. }
+            | Report::Known { slot, pid }
             | Report::Succeeded { slot, by: pid, .. }
             | Report::TooOld { slot, pid }
             | Report::Hanging { slot, pid }
             | Report::Outlasted { slot, pid, .. } => Some((slot.wid(), Some(*pid))),
             Report::ForkFailed { slot, .. }
             | Report::LeftBehind { slot, .. }
+            | Report::ProbeStuck { slot }
             | Report::Stuck { slot } => Some((slot.wid(), None)),
             Report::Started { .. }
             | Report::Ready { .. }

@@ -35,15 +35,16 @@ impl Report {
             Report::Faulty { slot, pid, fault } => {
                 format!("{} (pid {pid}) {}; it is replaced", at(names, *slot), fault_text(fault))
             }
+            Report::Unknown { slot, pid, reason } => unknown(*slot, *pid, reason, names),
+            Report::ProbeStuck { slot } => probe_stuck(*slot, names),
+            Report::Known { slot, pid } => known(*slot, *pid, names),
             Report::Respawned { slot, pid } => format!("{} started (pid {pid})", at(names, *slot)),
             Report::Died { .. } => self.death(names),
             Report::ForkFailed { slot, errno, next } => fork_failed(*slot, *errno, *next, names),
             Report::NeverStarted { watcher } => {
                 format!("{} is never started: max_retry is 0", names.watcher(*watcher))
             }
-            Report::TooOld { slot, pid } => {
-                format!("{} (pid {pid}) has reached its max_age and is replaced", at(names, *slot))
-            }
+            Report::TooOld { slot, pid } => too_old(*slot, *pid, names),
             Report::Outlasted { .. } => self.outlasted(names),
             Report::LeftBehind { slot, pids, killed, .. } => {
                 left_behind(*slot, pids, *killed, names)
@@ -179,6 +180,24 @@ const EAGAIN: i32 = 11;
 
 fn succeeded(slot: SlotId, pid: Pid, by: Pid, names: &dyn Names) -> String {
     format!("{}: pid {by} goes on in place of pid {pid}", at(names, slot))
+}
+
+fn too_old(slot: SlotId, pid: Pid, names: &dyn Names) -> String {
+    format!("{} (pid {pid}) has reached its max_age and is replaced", at(names, slot))
+}
+
+fn known(slot: SlotId, pid: Pid, names: &dyn Names) -> String {
+    format!("{} (pid {pid}) can be probed again", at(names, slot))
+}
+
+fn unknown(slot: SlotId, pid: Pid, reason: &str, names: &dyn Names) -> String {
+    let at = at(names, slot);
+    format!("{at} (pid {pid}) cannot be probed, which is not held against it: {reason}")
+}
+
+fn probe_stuck(slot: SlotId, names: &dyn Names) -> String {
+    let at = at(names, slot);
+    format!("{at}: SIGKILL does not end its last probe; there is no other until it is gone")
 }
 
 fn hanging(slot: SlotId, pid: Pid, names: &dyn Names) -> String {

@@ -1,6 +1,6 @@
 //! What a signal to circusd means.
 
-use super::hooks::Sending;
+use super::calls::Sending;
 use super::report::StopCause;
 use super::slot::State;
 use super::{Action, Life, Mode, SlotId, Supervisor};

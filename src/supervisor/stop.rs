@@ -4,8 +4,8 @@
 //! grace, then goes on to the next priority; then it asks what is left of other processes, and ends
 //! when no child is left: not a moment later.
 
+use super::calls::Sending;
 use super::depend::Dependants;
-use super::hooks::Sending;
 use super::lives::KILL_MS;
 use super::report::{HurryCause, StopCause};
 use super::slot::{Leader, State, StopStage};

@@ -15,8 +15,14 @@ use std::rc::Rc;
 const PAUSE_MS: u64 = 50;
 const PAUSE_MAX_MS: u64 = 1000;
 
-/// How long one readiness probe may take, unless it is a command: that may take all the time there is.
+/// How long one readiness probe may take: a connection, and a command, which may wait for something
+/// itself but must not hang for ever.
 const READY_PROBE_MS: u64 = 3000;
+const READY_COMMAND_MS: u64 = 30_000;
+
+/// Where another process may answer at the same address, an answer counts only for one that has
+/// lived for so long: a program that cannot take the address has ended by then.
+const TAKEOVER_MS: u64 = 2000;
 
 /// Of a process that has become its program and whose settings say more than that.
 #[derive(Debug)]
@@ -35,13 +41,19 @@ pub(super) struct Vitals {
     silence_ms: u64,
     /// What the last failed probe has said.
     reason: Rc<str>,
+    /// The last probe could not be sent: nobody knows how it is, so nothing is held against it.
+    is_unknown: bool,
 }
 
 /// A probe that has not come back.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     errand: Errand,
+    at: Moment,
+    /// It has to come back by then; `None` as long as it has not been sent.
     by: Option<Moment>,
+    /// There was no room for it at once.
+    has_waited: bool,
 }
 
 /// What a process is replaced for.
@@ -126,6 +138,7 @@ impl Vitals {
             pause_ms: PAUSE_MS,
             silence_ms: settings.check.as_ref().map_or(0, |check| check.interval_ms),
             reason: Rc::from(""),
+            is_unknown: false,
         };
         match &settings.ready {
             _ if is_ready => vitals.begin_checks(settings, now),
@@ -139,7 +152,13 @@ impl Vitals {
     /// When something is to be done at the latest.
     pub(super) fn deadline(&self) -> Option<Moment> {
         let probe = self.probe.and_then(|asked| asked.by);
-        [self.ready_by, self.next, probe].into_iter().flatten().min()
+        [self.patience(), self.next, probe].into_iter().flatten().min()
+    }
+
+    /// It has to be ready until then, if anybody can find out that it is.
+    fn patience(&self) -> Option<Moment> {
+        let has_waited = self.probe.is_some_and(|asked| asked.has_waited);
+        self.ready_by.filter(|_| !self.is_unknown && !has_waited)
     }
 
     /// The probe that has not come back.
@@ -154,11 +173,11 @@ impl Vitals {
     /// A deadline has come.
     pub(super) fn due(&mut self, settings: &WatcherSettings, now: Moment) -> Turn {
         let is_due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
-        if is_due(self.ready_by) {
+        if is_due(self.patience()) {
             let waited_ms = now.since_ms(self.since);
             return Turn::Fault(Fault::NotReady { waited_ms, reason: self.reason.clone() });
         }
-        if let Some(Asked { errand, by }) = self.probe
+        if let Some(Asked { errand, by, .. }) = self.probe
             && is_due(by)
         {
             return Turn::Abandon(errand);
@@ -167,40 +186,82 @@ impl Vitals {
             return Turn::Nothing;
         }
         self.next = None;
-        match (self.is_ready, self.question().probe(settings)) {
-            (_, Some(_)) => Turn::Probe,
-            (false, None) => Turn::Ready,
-            (true, None) if settings.check.is_none() => Turn::Nothing,
-            (true, None) => Turn::Fault(Fault::Silent { ms: self.silence_ms }),
+        if !self.is_ready {
+            return match settings.ready {
+                Readiness::Probe(_) => Turn::Probe,
+                Readiness::After { .. } | Readiness::Started => Turn::Ready,
+                Readiness::Notify => Turn::Nothing,
+            };
+        }
+        match settings.check.as_ref().map(|check| &check.by) {
+            None => Turn::Nothing,
+            Some(Liveness::Probe(_)) => Turn::Probe,
+            Some(Liveness::Watchdog) => Turn::Fault(Fault::Silent { ms: self.silence_ms }),
         }
     }
 
-    /// A probe is on its way.
-    pub(super) fn asked(&mut self, errand: Errand, settings: &WatcherSettings, now: Moment) {
-        let limit_ms = match (self.question().probe(settings), &settings.check) {
-            (Some(Probe::Exec(_)), _) if !self.is_ready => None,
-            (_, Some(check)) if self.is_ready => Some(check.timeout_ms),
-            (_, _) => Some(READY_PROBE_MS),
-        };
-        self.probe = Some(Asked { errand, by: limit_ms.map(|ms| now.after_ms(ms)) });
+    /// A probe is to be sent.
+    pub(super) fn asked(&mut self, errand: Errand, now: Moment) {
+        self.probe = Some(Asked { errand, at: now, by: None, has_waited: true });
     }
 
-    /// A probe has come back, or takes too long.
+    /// It is on its way.
+    pub(super) fn set_out(&mut self, settings: &WatcherSettings, now: Moment) {
+        let limit_ms = match (self.question().probe(settings), &settings.check) {
+            (_, Some(check)) if self.is_ready => check.timeout_ms,
+            (Some(Probe::Exec(_)), _) => READY_COMMAND_MS,
+            (_, _) => READY_PROBE_MS,
+        };
+        if let Some(asked) = &mut self.probe {
+            asked.by = Some(now.after_ms(limit_ms));
+            asked.has_waited = asked.at < now;
+        }
+    }
+
+    /// A probe could not be sent, which says nothing about the process. Returns whether that is new.
+    pub(super) fn unsent(&mut self, settings: &WatcherSettings, now: Moment) -> bool {
+        self.probe = None;
+        self.ask_later(settings, now);
+        !std::mem::replace(&mut self.is_unknown, true)
+    }
+
+    /// One could be sent. Returns whether that is new.
+    pub(super) fn sent(&mut self) -> bool {
+        std::mem::take(&mut self.is_unknown)
+    }
+
+    pub(super) fn ask_later(&mut self, settings: &WatcherSettings, now: Moment) {
+        if self.is_ready {
+            return self.begin_checks(settings, now);
+        }
+        self.next = Some(now.after_ms(self.pause_ms));
+        self.pause_ms = (self.pause_ms * 2).min(PAUSE_MAX_MS);
+    }
+
+    /// A probe has come back, or takes too long. In company, somebody else may have answered it.
     pub(super) fn answered(
         &mut self,
         outcome: Result<(), Rc<str>>,
+        has_company: bool,
         settings: &WatcherSettings,
         now: Moment,
     ) -> Turn {
         self.probe = None;
+        let credible_at = self.since.after_ms(TAKEOVER_MS);
         match (outcome, &settings.check) {
-            (Ok(()), _) if !self.is_ready => return Turn::Ready,
+            (Ok(()), _) if !self.is_ready => {
+                if !has_company || !connects(settings) || credible_at <= now {
+                    return Turn::Ready;
+                }
+                self.next = Some(credible_at);
+                // A shorter patience is none for that.
+                let last = credible_at.after_ms(READY_PROBE_MS);
+                self.ready_by = self.ready_by.map(|at| at.max(last));
+                return Turn::Nothing;
+            }
             (Ok(()), _) => self.failures = 0,
             (Err(reason), _) if !self.is_ready => {
                 self.reason = reason;
-                self.next = Some(now.after_ms(self.pause_ms));
-                self.pause_ms = (self.pause_ms * 2).min(PAUSE_MAX_MS);
-                return Turn::Nothing;
             }
             (Err(_), None) => {}
             (Err(reason), Some(check)) => {
@@ -213,7 +274,7 @@ impl Vitals {
                 }
             }
         }
-        self.begin_checks(settings, now);
+        self.ask_later(settings, now);
         Turn::Nothing
     }
 
@@ -252,19 +313,32 @@ impl Vitals {
         self.ready_by = self.ready_by.map(|at| at.max(now.after_ms(ms)));
     }
 
-    /// Its settings have changed: what is asked is asked anew.
-    pub(super) fn renew(&mut self, settings: &WatcherSettings, now: Moment) {
+    /// Its settings have changed: what is asked is asked anew. Returns the probe that is out, whose
+    /// answer would be one to another question.
+    pub(super) fn renew(&mut self, settings: &WatcherSettings, now: Moment) -> Option<Errand> {
+        let former = self.probe.take().map(|asked| asked.errand);
+        self.is_unknown = false;
         self.silence_ms = settings.check.as_ref().map_or(0, |check| check.interval_ms);
         self.failures = 0;
+        if self.is_ready {
+            self.begin_checks(settings, now);
+            return former;
+        }
         self.next = match &settings.ready {
-            _ if self.is_ready => return self.begin_checks(settings, now),
             Readiness::Started | Readiness::Probe(_) => Some(now),
             Readiness::Notify => None,
             Readiness::After { ms } => Some(self.since.after_ms(*ms)),
         };
-        if self.probe.is_some() {
-            self.next = None;
-        }
+        former
+    }
+}
+
+/// It is asked at an address, which does not tell whose it is.
+fn connects(settings: &WatcherSettings) -> bool {
+    match &settings.ready {
+        Readiness::Probe(Probe::Tcp { .. } | Probe::Http { .. } | Probe::Unix(_)) => true,
+        Readiness::Probe(Probe::Exec(_)) => false,
+        Readiness::Started | Readiness::Notify | Readiness::After { .. } => false,
     }
 }
 

@@ -1,9 +1,10 @@
 //! The descriptors that we were started with.
 
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, SealFlag, fcntl, open};
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 use nix::sys::stat::Mode;
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 /// Make sure that 0, 1 and 2 are open, so that nothing of ours ever gets these numbers, and that
@@ -50,6 +51,37 @@ fn close_on_exec_from(first: u32) {
 /// A pipe that no program gets: (read end, write end), both non-blocking.
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?)
+}
+
+/// A pipe for what another program writes: (read end, non-blocking; write end for it, which blocks
+/// as every program expects).
+pub fn pipe_for_output() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((ours, theirs))
+}
+
+/// A file without a name that holds this, to be read from its beginning and never changed. Unlike a
+/// pipe it takes any amount at once.
+pub fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+    const MFD_NOEXEC_SEAL: libc::c_uint = 8;
+    let create = |flags| {
+        // SAFETY: the name is a string.
+        let fd = unsafe { libc::memfd_create(c"told".as_ptr(), libc::MFD_CLOEXEC | flags) };
+        // SAFETY: the kernel has just made it for us.
+        if fd < 0 { Err(Errno::last()) } else { Ok(unsafe { OwnedFd::from_raw_fd(fd) }) }
+    };
+    let file = match create(MFD_NOEXEC_SEAL) {
+        // Before Linux 6.3.
+        Err(Errno::EINVAL) => create(libc::MFD_ALLOW_SEALING)?,
+        made => made?,
+    };
+    let mut file = std::fs::File::from(file);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals | SealFlag::F_SEAL_SEAL))?;
+    Ok(file.into())
 }
 
 /// No descriptor that a new process is to have has a number this high.

@@ -16,14 +16,43 @@ pub enum Waited {
     NoChild,
 }
 
+/// The same, and `before` is told who is about to be reaped while the number is still its own, and
+/// so is its group's. One system call more.
+pub fn wait_any_after(before: impl FnOnce(Pid)) -> Waited {
+    let look = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG;
+    // SAFETY: plain numbers, for which zero is a value.
+    let mut found: libc::siginfo_t = unsafe { core::mem::zeroed() };
+    // SAFETY: `found` is ours to write.
+    let result = unsafe { libc::waitid(libc::P_ALL, 0, &mut found, look | libc::WNOWAIT) };
+    if result < 0 {
+        return Waited::NoChild;
+    }
+    // SAFETY: waitid has filled in this part, or left it zero.
+    let Some(pid) = Pid::new(unsafe { found.si_pid() }) else { return Waited::Nothing };
+    if found.si_code == libc::CLD_STOPPED {
+        let stopped = libc::WSTOPPED | libc::WNOHANG;
+        // Only this news is taken: if it ends now, that is for the next time.
+        // SAFETY: `found` is ours to write.
+        unsafe { libc::waitid(libc::P_PID, pid.number() as libc::id_t, &mut found, stopped) };
+        return Waited::Stopped(pid);
+    }
+    before(pid);
+    reap(pid.number())
+}
+
 /// Reap one child, if one has ended; tell of one that was stopped.
 ///
 /// waitpid(2) itself, as the usual wrapper loses a child that a real-time signal killed.
 pub fn wait_any() -> Waited {
+    reap(-1)
+}
+
+/// This one, or any with -1.
+fn reap(which: libc::pid_t) -> Waited {
     let flags = libc::WNOHANG | libc::WUNTRACED;
     let mut status = 0;
     // SAFETY: `status` is ours to write.
-    let pid = unsafe { libc::waitpid(-1, &mut status, flags) };
+    let pid = unsafe { libc::waitpid(which, &mut status, flags) };
     let Some(pid) = Pid::new(pid) else {
         // All signals are blocked, so the only error is that there is no child.
         return if pid == 0 { Waited::Nothing } else { Waited::NoChild };

@@ -190,3 +190,70 @@ fn without_python3_a_function_has_failed() {
     run.wait_for_log("web: hook before_start failed: python3 cannot be executed");
     run.stop();
 }
+
+#[test]
+fn a_hook_may_be_told_more_than_a_pipe_holds() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let told = "def told(watcher, **kwargs):\n    \
+                print(len(watcher.env['A'] + watcher.env['B']), file=open('@/calls', 'a'))\n    \
+                return True\n";
+    let long = "x".repeat(50_000);
+    let ini = format!(
+        "[watcher:web]\ncmd = sleep 901\nworking_dir = @\ncopy_env = True\n\
+         hooks.before_start = my.told\n[env]\nA = {long}\nB = {long}\n"
+    );
+    let mut run = World::pid_1(&ini).with("my.py", told).start();
+    run.wait_for_child("sleep 901");
+    assert_eq!(run.file("calls"), "100000\n");
+    run.stop();
+}
+
+#[test]
+fn hooks_add_to_the_figures_of_processes_and_who_hangs_adds_nothing() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let watcher = |name: &str, hook: &str| {
+        format!(
+            "[watcher:{name}]\ncmd = sleep 901\nworking_dir = @\ncopy_env = True\nnumprocesses = 2\n\
+             hook_timeout = {}\nhooks.extended_stats = {hook}\n",
+            if name == "hangs" { "0.5" } else { "60" }
+        )
+    };
+    let ini = [
+        watcher("asked", "sh -c 'echo some words; echo \"{\\\"queue\\\": $CIRCUS_PID}\"'"),
+        watcher("python", "my.more"),
+        watcher("wrong", "sh -c 'echo nonsense'"),
+        watcher("hangs", "sleep 905"),
+    ];
+    let more = "def more(pid, stats, **kwargs):\n    \
+                print('some words', end='')\n    \
+                stats['double'] = 2 * stats['pid'] if stats['pid'] == pid else 0\n";
+    let mut run = operated(&ini.concat()).with("my.py", more).start();
+    let figures = |words: &str| -> serde_json::Value {
+        let said = operate(&run, &format!("--json stats {words} --extended"));
+        serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"))
+    };
+    let processes = |name: &str| -> Vec<serde_json::Value> {
+        let said = figures(name);
+        let info = said["info"].as_object().unwrap_or_else(|| panic!("{said}"));
+        assert_eq!(info.len(), 2, "{said}");
+        info.values().cloned().collect()
+    };
+    for process in processes("asked") {
+        assert_eq!(process["queue"], process["pid"], "{process}");
+        let one = figures(&format!("asked {}", process["pid"]));
+        assert_eq!(one["info"]["queue"], process["pid"], "{one}");
+    }
+    for process in processes("python") {
+        assert_eq!(process["double"].as_i64(), process["pid"].as_i64().map(|pid| 2 * pid));
+        assert!(process["mem_info1"].is_string(), "{process}");
+    }
+    for name in ["wrong", "hangs"] {
+        assert!(processes(name).iter().all(|process| process["pid"].is_number()));
+    }
+    run.wait_for_log("wrong: hook extended_stats failed: its last line is no object of JSON");
+    run.stop();
+}

@@ -1,7 +1,7 @@
 //! Who waits for whom, with real programs: what they have come to is found out by processes that
 //! may hang, and told by messages that anybody may send.
 
-use crate::control::{operate, operated};
+use crate::control::{ask, operate, operated};
 use crate::world::{World, namespaces_are_possible, until, until_some};
 
 /// A service that is ready a while after its start: it listens in every way, and says so.
@@ -215,5 +215,104 @@ fn a_failed_beginning_of_a_chain_ends_all_by_policy_and_nothing_else_starts() {
         assert_eq!(run.exit_code(), 5, "{policy}");
         let started = ["db", "web"].map(|name| run.folder().join(name).exists());
         assert_eq!(started, [false, false], "{policy}");
+    }
+}
+
+#[test]
+fn without_room_for_a_probe_nobody_is_replaced_and_that_is_told_once() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    // The second one is a clock: it is found silent, and only then is there room again.
+    let ini = "[watcher:web]\ncmd = sleep 901\ncheck = exec:sh @/check.sh\ncheck_interval = 0.1\n\
+               check_retries = 1\n[watcher:clock]\ncmd = sleep 902\ncheck = watchdog\ncheck_interval = 2\n";
+    let mut run = World::pid_1(ini).with("check.sh", "echo asked >> @/asked\n").start();
+    let web = run.wait_for_child("sleep 901");
+    run.wait_for_file("asked", "asked");
+    let limit = |most: &str| {
+        let mut command = std::process::Command::new("prlimit");
+        let pid = run.process.0.to_string();
+        let words = ["--pid", &pid, &format!("--nofile={most}:4096")];
+        assert!(command.args(words).status().expect("prlimit is there").success());
+    };
+    limit("3");
+    run.wait_for_log("clock (pid");
+    run.wait_for_log("has not sent WATCHDOG=1");
+    limit("4096");
+    run.wait_for_log("can be probed again");
+    let told = "cannot be probed, which is not held against it: too many open files";
+    assert_eq!(run.log().to_lowercase().matches(told).count(), 1, "{}", run.log());
+    assert_eq!(run.children("sleep 901"), [web]);
+    run.stop();
+}
+
+const SERVE: &str = "import socket\n\
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\n\
+    s.bind(('127.0.0.1', 18081)); s.listen(64)\n\
+    while True: s.accept()[0].close()\n";
+
+#[test]
+fn a_version_that_ends_at_once_does_not_take_over_though_the_old_one_answers_for_it() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let ini = "[watcher:web]\ncmd = sh @/web.sh\nready = tcp://127.0.0.1:18081\ncopy_env = True\n";
+    let web = "test ! -e @/bad || { sleep 0.3; exit 1; }\nexec python3 @/serve.py\n";
+    let run = operated(ini).with("web.sh", web).with("serve.py", SERVE);
+    let net = "ip link set lo up; exec \"$@\"";
+    let mut run = run.through(&["unshare", "--net", "sh", "-c", net, "sh"]).start();
+    run.wait_for_log("web ready");
+    let serving = |run: &crate::world::Running| {
+        let mut all = run.process.children();
+        all.retain(|process| process.command().ends_with("serve.py"));
+        all
+    };
+    let old = serving(&run);
+    assert_eq!(old.len(), 1);
+    run.write("bad", "");
+    assert_ne!(ask(&run, "reload web --waiting").code, 0);
+    run.wait_for_log("web not reloaded");
+    assert_eq!(serving(&run), old);
+    std::fs::remove_file(run.folder().join("bad")).expect("it is there");
+    operate(&run, "reload web --waiting");
+    until("the new one is there alone", || serving(&run).len() == 1);
+    assert_ne!(serving(&run), old);
+    run.stop();
+}
+
+#[test]
+fn a_command_knows_whom_it_asks_about() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let ini = "[watcher:web]\ncmd = sh -c 'echo own $$ > @/own; exec sleep 901'\n\
+               ready = exec:sh @/ready.sh\n[env:web]\nCIRCUS_PID = mine\n";
+    let ready = "echo own $CIRCUS_PID > @/asked\necho $CIRCUS_WATCHER.$CIRCUS_WID >> @/asked\n";
+    let mut run = World::pid_1(ini).with("ready.sh", ready).start();
+    run.wait_for_log("web ready");
+    run.wait_for_file("own", "own");
+    assert_eq!(run.file("asked"), format!("{}web.1\n", run.file("own")));
+    run.stop();
+}
+
+#[test]
+fn a_probe_may_print_what_it_likes_and_its_last_line_is_told() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    // More than a pipe holds; and as much as it holds, at once and then the end.
+    let cases = [
+        "head -c 3000000 /dev/zero || exit 9\necho\necho the end\nexit 1\n",
+        "head -c 60000 /dev/zero > @/zeros; echo >> @/zeros; echo the end >> @/zeros\n\
+         cat @/zeros; exit 1\n",
+    ];
+    for check in cases {
+        let ini = "[watcher:w]\ncmd = sleep 901\ncheck = exec:sh @/check.sh\n\
+                   check_interval = 0.1\ncheck_retries = 1\n";
+        let mut run = World::pid_1(ini).with("check.sh", check).start();
+        run.wait_for_log("failed its check");
+        let log = run.log();
+        assert!(log.contains("failed its check: the end; it is replaced"), "{log}");
+        run.stop();
     }
 }

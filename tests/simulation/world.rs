@@ -60,6 +60,8 @@ pub struct World {
     probes: BTreeMap<Errand, Option<Moment>>,
     /// Those of them that are hooks.
     hooks: BTreeSet<Errand>,
+    /// Those of them that were abandoned.
+    leaving: BTreeSet<Errand>,
     /// Who says when that it is ready.
     notices: BTreeMap<Pid, Moment>,
     signals: VecDeque<Signal>,
@@ -85,6 +87,7 @@ impl World {
             executed: VecDeque::new(),
             probes: BTreeMap::new(),
             hooks: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             notices: BTreeMap::new(),
             signals: VecDeque::new(),
             suspended: VecDeque::new(),
@@ -259,6 +262,9 @@ impl World {
             6 => {
                 let errand = errand?;
                 self.probes.remove(&errand);
+                if self.leaving.remove(&errand) {
+                    return Some(Event::Gone { errand });
+                }
                 if self.hooks.remove(&errand) {
                     let answer = match self.dice.percent(self.trouble.probes) {
                         true if self.dice.percent(50) => HookAnswer::No("no".into()),
@@ -268,6 +274,9 @@ impl World {
                     return Some(Event::HookReturned { errand, answer });
                 }
                 let fails = self.dice.percent(self.trouble.probes);
+                if fails && self.dice.percent(30) {
+                    return Some(Event::Unsent { errand, reason: "no room".into() });
+                }
                 let outcome = if fails { Err("no".into()) } else { Ok(()) };
                 Some(Event::Returned { errand, outcome })
             }
@@ -424,6 +433,8 @@ impl World {
                 children.into_iter().for_each(|child| self.hit(child, signal));
             }
             Action::Probe { errand, .. } => {
+                let under_way = self.probes.len() - self.hooks.len();
+                assert!(under_way < 16, "not so many at once");
                 // Some never come back.
                 let hangs = self.dice.percent(self.trouble.probes / 2);
                 let delay_ms = self.dice.pick(&[0, 1, 20, 400, 2000]);
@@ -438,16 +449,24 @@ impl World {
                 assert!(self.probes.insert(errand, at).is_none(), "an errand has one name");
             }
             Action::Abandon { errand } => {
-                self.hooks.remove(&errand);
                 assert!(self.probes.remove(&errand).is_some(), "{errand:?} is out");
+                assert!(self.leaving.insert(errand), "it is abandoned once");
+                if self.hooks.remove(&errand) {
+                    self.leaving.remove(&errand);
+                } else {
+                    let delay_ms = self.dice.pick(&[0, 1, 20, 3000]);
+                    self.probes.insert(errand, Some(self.now.after_ms(delay_ms)));
+                }
             }
             Action::Survey => {
                 assert!(!self.survey_asked, "a survey is asked for once");
                 self.survey_asked = true;
             }
             Action::SignalChild { .. } | Action::SignalDescendants { .. } => {}
-            Action::Publish { .. } => {}
-            Action::Attend { .. } | Action::LookForConnections { .. } => {}
+            Action::Publish { .. }
+            | Action::Extras { .. }
+            | Action::Attend { .. }
+            | Action::LookForConnections { .. } => {}
             Action::Answer { ticket, .. } => self.answered.push(ticket),
             Action::Report(report) => self.reports.push(report),
             Action::Exit { code } => self.exit = Some(code),

@@ -2,9 +2,9 @@
 
 use crate::stage::Stage;
 use circus::commands::{Answer, Command, Matching, Receivers, Selection};
-use circus::process::Ending;
+use circus::process::{Ending, Pid};
 use circus::signal::Signal;
-use circus::supervisor::HookAnswer;
+use circus::supervisor::{Event, HookAnswer, Ticket};
 
 const NOTHING: [&str; 0] = [];
 
@@ -270,4 +270,75 @@ fn an_essential_watcher_whose_hook_says_no_ends_everything() {
     stage.all_start();
     assert_eq!(stage.hook_refuses(), ["SIGTERM 10"]);
     assert_eq!(stage.is_killed(10, Signal::TERM).last().map(String::as_str), Some("exit 1"));
+}
+
+#[test]
+fn sixteen_hooks_run_at_once_and_the_time_of_the_others_begins_when_they_do() {
+    let mut stage = Stage::new(
+        "[watcher:a]\ncmd = x\nnumprocesses = 18\nhooks.before_spawn = x\nhook_timeout = 5\n",
+    );
+    assert_eq!(stage.begin().len(), 16);
+    stage.after_ms(4000);
+    assert_eq!(stage.hook_agrees(), ["before_spawn of a.17?", "spawn a.1"]);
+    // One that waits for its turn is not called if nobody wants it any more.
+    assert_eq!(stage.signal(Signal::TERM).iter().filter(|word| *word == "abandon").count(), 16);
+}
+
+#[test]
+fn who_waits_in_line_is_called_when_one_takes_too_long() {
+    let mut stage = Stage::new(
+        "[watcher:a]\ncmd = x\nnumprocesses = 17\nhooks.before_spawn = x, True\nhook_timeout = 5\n",
+    );
+    assert_eq!(stage.begin().len(), 16);
+    let words = stage.after_ms(5000);
+    assert!(words.contains(&"before_spawn of a.17?".to_string()), "{words:?}");
+    assert_eq!(stage.wakes_after_ms(), Some(5000));
+}
+
+fn figures(stage: &mut Stage, ticket: u64, pids: &[i32]) -> Vec<String> {
+    let pids = pids.iter().filter_map(|pid| Pid::new(*pid)).collect();
+    stage.tell(Event::Extend { ticket: Ticket(ticket), watcher: 0, pids })
+}
+
+fn two_with_figures() -> Stage {
+    let options = "hooks.extended_stats = x\nnumprocesses = 2\nhook_timeout = 5";
+    let mut stage = Stage::new(&format!("[watcher:a]\ncmd = x\n{options}\n"));
+    stage.begin();
+    stage.all_start();
+    stage
+}
+
+fn adds(text: &str) -> HookAnswer {
+    HookAnswer::Adds(text.into())
+}
+
+#[test]
+fn figures_are_extended_one_after_the_other_and_for_all_who_ask_the_same() {
+    let mut stage = two_with_figures();
+    assert_eq!(figures(&mut stage, 7, &[10, 11]), ["extended_stats of a.1 10?"]);
+    assert_eq!(figures(&mut stage, 8, &[10, 11]), NOTHING);
+    assert_eq!(figures(&mut stage, 9, &[11]), NOTHING);
+    stage.published();
+    assert_eq!(stage.hook_says(adds("{1}")), ["extended_stats of a.2 11?"]);
+    let failed = HookAnswer::Failed("boom".into());
+    let words = stage.hook_says(failed);
+    assert_eq!(words, ["7 is told 10={1}", "8 is told 10={1}", "extended_stats of a.2 11?"]);
+    assert_eq!(stage.hook_says(adds("{2}")), ["9 is told 11={2}"]);
+    assert!(stage.published().is_empty());
+    assert_eq!(stage.wakes_after_ms(), None);
+}
+
+#[test]
+fn figures_do_not_wait_longer_than_a_hook_may_take() {
+    let mut stage = two_with_figures();
+    figures(&mut stage, 7, &[10, 11]);
+    stage.after_ms(3000);
+    assert_eq!(stage.hook_says(adds("{1}")), ["extended_stats of a.2 11?"]);
+    assert_eq!(stage.after_ms(2000), ["7 is told 10={1}", "abandon"]);
+    // Who has ended has nothing to say, and whose watcher goes either.
+    stage.exits(10, 1);
+    assert_eq!(figures(&mut stage, 8, &[10]), ["8 is told "]);
+    figures(&mut stage, 9, &[11]);
+    stage.signal(Signal::TERM);
+    assert!(stage.signal(Signal::TERM).contains(&"9 is told ".to_string()));
 }

@@ -30,6 +30,9 @@ pub struct Stage {
     probes: Vec<Errand>,
     /// Hooks that have not.
     hooks: Vec<Errand>,
+    /// Probes that were abandoned and have not ended; they do so at once, unless they hang.
+    leaving: Vec<Errand>,
+    pub probes_hang: bool,
 }
 
 struct Words<'a>(&'a [String]);
@@ -98,13 +101,26 @@ impl Stage {
             told: Vec::new(),
             probes: Vec::new(),
             hooks: Vec::new(),
+            leaving: Vec::new(),
+            probes_hang: false,
         }
     }
 
     pub fn tell(&mut self, event: Event) -> Vec<String> {
         let mut actions = Vec::new();
         self.core.handle(event, Moment::from_ms(self.now), &mut actions);
-        actions.into_iter().filter_map(|action| self.word(action)).collect()
+        let mut words: Vec<String> =
+            actions.into_iter().filter_map(|action| self.word(action)).collect();
+        if !self.probes_hang {
+            words.extend(self.probes_are_gone());
+        }
+        words
+    }
+
+    /// Those that were abandoned have ended.
+    pub fn probes_are_gone(&mut self) -> Vec<String> {
+        let gone = std::mem::take(&mut self.leaving);
+        gone.into_iter().flat_map(|errand| self.tell(Event::Gone { errand })).collect()
     }
 
     fn word(&mut self, action: Action) -> Option<String> {
@@ -128,7 +144,7 @@ impl Stage {
                 self.published.push(format!("{name} {}", publication.action()));
                 return None;
             }
-            Action::Probe { slot, errand, question } => {
+            Action::Probe { slot, errand, question, .. } => {
                 self.probes.push(errand);
                 let question = if question == Question::Ready { "ready" } else { "alive" };
                 format!("is {}.{} {question}?", self.names[slot.watcher as usize], slot.wid())
@@ -140,6 +156,9 @@ impl Stage {
                 format!("{} of {}{wid}{pid}?", name.name(), self.names[watcher as usize])
             }
             Action::Abandon { errand } => {
+                if self.probes.contains(&errand) {
+                    self.leaving.push(errand);
+                }
                 self.probes.retain(|other| *other != errand);
                 self.hooks.retain(|other| *other != errand);
                 "abandon".to_string()
@@ -147,6 +166,11 @@ impl Stage {
             Action::Answer { ticket, answer } => {
                 self.answers.push((ticket.0, answer));
                 return None;
+            }
+            Action::Extras { ticket, said } => {
+                let said: Vec<String> =
+                    said.iter().map(|(pid, it)| format!("{pid}={it}")).collect();
+                format!("{} is told {}", ticket.0, said.join(" "))
             }
             Action::Report(report) => {
                 self.told.push(self.sentence(&report));
@@ -163,6 +187,12 @@ impl Stage {
     pub fn probe_returns(&mut self, outcome: Result<(), &str>) -> Vec<String> {
         let errand = self.probes.remove(0);
         self.tell(Event::Returned { errand, outcome: outcome.map_err(Rc::from) })
+    }
+
+    /// The oldest probe that was asked for cannot be sent.
+    pub fn probe_is_not_sent(&mut self) -> Vec<String> {
+        let errand = self.probes.remove(0);
+        self.tell(Event::Unsent { errand, reason: "no room".into() })
     }
 
     /// The oldest hook that runs comes back.

@@ -2,7 +2,9 @@
 
 use crate::stage::Stage;
 use circus::commands::{Answer, Command, Matching, Selection};
+use circus::config::settings::{Readiness, WatcherSettings};
 use circus::signal::Signal;
+use circus::supervisor::Event;
 
 const NOTHING: [&str; 0] = [];
 
@@ -40,11 +42,14 @@ fn a_probe_that_does_not_come_back_is_abandoned_and_repeated() {
 }
 
 #[test]
-fn a_command_has_all_the_time_that_there_is() {
-    let mut stage = watcher("ready = exec:wait-for-it\nready_timeout = 20");
+fn a_command_that_hangs_is_ended_after_half_a_minute_and_asked_again() {
+    let mut stage = watcher("ready = exec:wait-for-it\nready_timeout = 40");
     stage.all_start();
-    assert_eq!(stage.wakes_after_ms(), Some(20_000));
-    assert_eq!(stage.after_ms(20_000), ["SIGTERM 10", "abandon"]);
+    assert_eq!(stage.wakes_after_ms(), Some(30_000));
+    assert_eq!(stage.after_ms(30_000), ["abandon"]);
+    assert_eq!(stage.after_ms(50), ["is a.1 ready?"]);
+    assert_eq!(stage.wakes_after_ms(), Some(9950));
+    assert_eq!(stage.after_ms(9950), ["SIGTERM 10", "abandon"]);
 }
 
 #[test]
@@ -125,6 +130,55 @@ fn a_reload_waits_until_the_new_ones_are_ready() {
 }
 
 #[test]
+fn an_answer_counts_for_a_new_process_only_when_the_old_one_cannot_have_given_it() {
+    let mut stage = watcher("ready = tcp://localhost:80\nready_timeout = 1");
+    stage.all_start();
+    stage.after_ms(20);
+    assert_eq!(stage.probe_returns(Ok(())), NOTHING);
+    assert!(stage.looks("a").2, "alone, it is ready at once");
+    let reload = Command::Reload { name: Some("a".into()), graceful: true, sequential: false };
+    // A version that ends at once never takes over.
+    stage.client(reload.clone());
+    assert_eq!(stage.all_start(), ["is a.2 ready?"]);
+    assert_eq!(stage.probe_returns(Ok(())), NOTHING);
+    stage.after_ms(300);
+    assert_eq!(stage.exits(11, 1), NOTHING);
+    assert!(matches!(&stage.answers()[..], [(1, Answer::Refused(_))]));
+    assert_eq!(stage.looks("a"), ("active", String::new(), true));
+    // One that lives does, when it is asked again.
+    stage.client(reload);
+    assert_eq!(stage.all_start(), ["is a.2 ready?"]);
+    stage.after_ms(100);
+    assert_eq!(stage.probe_returns(Ok(())), NOTHING);
+    assert_eq!(stage.wakes_after_ms(), Some(1900));
+    assert_eq!(stage.after_ms(1900), ["is a.2 ready?"]);
+    assert_eq!(stage.probe_returns(Ok(())), ["SIGTERM 10"]);
+}
+
+#[test]
+fn a_command_is_told_whom_it_asks_about_so_its_answer_counts_at_once() {
+    let mut stage = watcher("ready = exec:ask");
+    stage.all_start();
+    stage.probe_returns(Ok(()));
+    let reload = Command::Reload { name: Some("a".into()), graceful: true, sequential: false };
+    stage.client(reload);
+    assert_eq!(stage.all_start(), ["is a.2 ready?"]);
+    assert_eq!(stage.probe_returns(Ok(())), ["SIGTERM 10"]);
+}
+
+#[test]
+fn of_several_at_one_address_the_first_is_ready_at_once() {
+    let mut stage = watcher("ready = unix:///run/a\nnumprocesses = 2");
+    assert_eq!(stage.all_start(), ["is a.1 ready?", "is a.2 ready?"]);
+    stage.probe_returns(Ok(()));
+    stage.probe_returns(Ok(()));
+    assert!(!stage.looks("a").2);
+    assert_eq!(stage.after_ms(2000), ["is a.2 ready?"]);
+    stage.probe_returns(Ok(()));
+    assert!(stage.looks("a").2);
+}
+
+#[test]
 fn one_after_the_other_waits_for_each_to_be_ready() {
     let mut stage = watcher("ready = notify\nnumprocesses = 2");
     stage.all_start();
@@ -158,6 +212,41 @@ fn failed_checks_in_a_row_replace_the_process() {
     assert_eq!(stage.is_killed(10, Signal::TERM), ["spawn a.1"]);
     stage.all_start();
     assert!(stage.looks("a").2);
+}
+
+#[test]
+fn a_probe_that_cannot_be_sent_says_nothing_and_is_told_once() {
+    let mut stage = watcher(CHECK);
+    stage.all_start();
+    stage.after_ms(10_000);
+    stage.probe_returns(Err("status 500"));
+    stage.told();
+    for _ in 0..5 {
+        assert_eq!(stage.after_ms(10_000), ["is a.1 alive?"]);
+        assert_eq!(stage.probe_is_not_sent(), NOTHING);
+    }
+    let told = stage.told();
+    let expected = "a (pid 10) cannot be probed, which is not held against it: no room";
+    assert_eq!(told, [expected]);
+    // The failure before still counts.
+    stage.after_ms(10_000);
+    assert_eq!(stage.probe_returns(Err("status 500")), ["SIGTERM 10"]);
+    assert_eq!(stage.told()[0], "a (pid 10) can be probed again");
+}
+
+#[test]
+fn who_cannot_be_asked_whether_it_is_ready_is_not_stopped_for_that() {
+    let mut stage = watcher("ready = tcp://localhost:80\nready_timeout = 1");
+    assert_eq!(stage.all_start(), ["is a.1 ready?"]);
+    assert_eq!(stage.probe_is_not_sent(), NOTHING);
+    for pause_ms in [50, 100, 200, 400, 800, 1000, 1000] {
+        assert_eq!(stage.wakes_after_ms(), Some(pause_ms));
+        assert_eq!(stage.after_ms(pause_ms), ["is a.1 ready?"]);
+        assert_eq!(stage.probe_is_not_sent(), NOTHING);
+    }
+    stage.after_ms(1000);
+    // Now somebody knows, and it is late.
+    assert_eq!(stage.probe_returns(Err("connection refused")), ["SIGTERM 10"]);
 }
 
 #[test]
@@ -242,14 +331,100 @@ fn new_settings_count_for_processes_that_run() {
     let mut stage = watcher("ready = notify");
     stage.all_start();
     let mut settings = stage.settings(0);
-    settings.ready = circus::config::settings::Readiness::Started;
+    settings.ready = Readiness::Started;
+    change(&mut stage, settings);
+    assert!(stage.looks("a").2);
+}
+
+fn change(stage: &mut Stage, settings: WatcherSettings) -> Vec<String> {
     let asker = stage.asker(true);
-    stage.tell(circus::supervisor::Event::Change {
+    stage.tell(Event::Change {
         asker,
         watcher: 0,
         settings: settings.into(),
         options: vec!["ready".into()],
         change: circus::config::options::Change::Adjust,
-    });
+    })
+}
+
+#[test]
+fn the_answer_to_a_question_that_is_not_asked_any_more_counts_for_nothing() {
+    let mut stage = watcher("ready = tcp://localhost:80\nready_timeout = 10");
+    assert_eq!(stage.all_start(), ["is a.1 ready?"]);
+    let mut settings = stage.settings(0);
+    settings.ready = Readiness::Notify;
+    assert_eq!(change(&mut stage, settings), ["abandon"]);
+    assert_eq!(stage.wakes_after_ms(), Some(10_000));
+    assert!(!stage.looks("a").2);
+    stage.says(10, "READY=1");
     assert!(stage.looks("a").2);
+    // That nobody could ask is no excuse any more.
+    let mut stage = watcher("ready = tcp://localhost:80\nready_timeout = 10");
+    stage.all_start();
+    stage.probe_is_not_sent();
+    let mut settings = stage.settings(0);
+    settings.ready = Readiness::Notify;
+    assert_eq!(change(&mut stage, settings), NOTHING);
+    assert_eq!(stage.wakes_after_ms(), Some(10_000));
+    // Nor is anybody asked twice at once.
+    let mut stage = watcher(CHECK);
+    stage.all_start();
+    assert_eq!(stage.after_ms(10_000), ["is a.1 alive?"]);
+    let mut settings = stage.settings(0);
+    settings.check.as_mut().expect("it has one").interval_ms = 2000;
+    assert_eq!(change(&mut stage, settings), ["abandon"]);
+    assert_eq!(stage.after_ms(2000), ["is a.1 alive?"]);
+}
+
+#[test]
+fn sixteen_are_asked_at_once_and_the_others_in_their_order() {
+    let options = "check = exec:ask\ncheck_interval = 10\ncheck_timeout = 3\ncheck_retries = 1";
+    let mut stage = watcher(&format!("{options}\nnumprocesses = 18"));
+    stage.all_start();
+    let asked = stage.after_ms(10_000);
+    let expected: Vec<String> = (1..17).map(|wid| format!("is a.{wid} alive?")).collect();
+    assert_eq!(asked, expected);
+    stage.after_ms(1000);
+    assert_eq!(stage.probe_returns(Ok(())), ["is a.17 alive?"]);
+    // Its own time begins only now; those before it are over.
+    let words = stage.after_ms(2000);
+    assert_eq!(words.iter().filter(|word| *word == "abandon").count(), 15, "{words:?}");
+    assert_eq!(words.last().map(String::as_str), Some("is a.18 alive?"));
+    assert_eq!(stage.wakes_after_ms(), Some(1000));
+    let words = stage.after_ms(1000);
+    assert_eq!(words.iter().filter(|word| *word == "abandon").count(), 1, "{words:?}");
+}
+
+#[test]
+fn who_waits_in_line_to_be_asked_is_not_late_for_that() {
+    let others = "check = exec:ask\ncheck_interval = 1\ncheck_timeout = 60\nnumprocesses = 16";
+    let mut stage = Stage::new(&format!(
+        "[watcher:a]\ncmd = x\n{others}\n[watcher:b]\ncmd = x\nready = exec:ask\n\
+         ready_timeout = 5\nautostart = False\n"
+    ));
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.after_ms(1000).len(), 16);
+    stage.client(Command::Start(one("b")));
+    assert_eq!(stage.all_start(), NOTHING);
+    assert_eq!(stage.after_ms(20_000), NOTHING);
+    assert_eq!(stage.probe_returns(Ok(())), ["is b.1 ready?"]);
+    assert_eq!(stage.after_ms(100), NOTHING);
+}
+
+#[test]
+fn a_probe_that_does_not_end_keeps_its_place_and_is_told_once() {
+    let mut stage = watcher(CHECK);
+    stage.probes_hang = true;
+    stage.all_start();
+    assert_eq!(stage.after_ms(10_000), ["is a.1 alive?"]);
+    assert_eq!(stage.after_ms(3000), ["abandon"]);
+    stage.told();
+    for _ in 0..4 {
+        assert_eq!(stage.after_ms(10_000), NOTHING);
+    }
+    let expected = "a: SIGKILL does not end its last probe; there is no other until it is gone";
+    assert_eq!(stage.told(), [expected]);
+    assert_eq!(stage.probes_are_gone(), NOTHING);
+    assert_eq!(stage.after_ms(10_000), ["is a.1 alive?"]);
 }

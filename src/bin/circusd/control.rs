@@ -6,6 +6,7 @@ use crate::endpoints::Opened;
 use crate::figures::Figures;
 use crate::files::Files;
 use crate::gateway::{Gateway, Incoming};
+use crate::held::Held;
 use crate::keys;
 use crate::sockets::Sockets;
 use circus::commands::{
@@ -17,11 +18,13 @@ use circus::config::Source;
 use circus::config::options::Change;
 use circus::config::settings::{CircusSettings, Config, Variable};
 use circus::moment::Moment;
+use circus::process::Pid;
 use circus::supervisor::{
     Asker, Configuration, Event, Names, Next, Report, Running, Supervisor, Ticket,
 };
 use circus::sys::{clock, identity};
 use circus::wire::REPLY_BYTES_MAX;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -54,6 +57,8 @@ struct Client {
     id: Box<str>,
     /// What it is told besides.
     warnings: Vec<String>,
+    /// Figures that wait for what hooks add to them.
+    held: Option<Held>,
 }
 
 /// What a request can look at.
@@ -105,14 +110,15 @@ impl Control {
             Err(rejected) => {
                 if !rejected.cast {
                     let answer = Answer::Refused(rejected.refusal);
-                    let client = Client { identity, id: rejected.id, warnings: Vec::new() };
+                    let client =
+                        Client { identity, id: rejected.id, warnings: Vec::new(), held: None };
                     self.reply(&client, &answer, view.now);
                 }
                 return None;
             }
         };
         let Request { id, cast, waiting, command } = request;
-        let mut client = Client { identity, id, warnings: Vec::new() };
+        let mut client = Client { identity, id, warnings: Vec::new(), held: None };
         let prepared = refuse_stranger(uid, &command)
             .and_then(|()| self.prepare(command, waiting, &mut client.warnings, view));
         let answer = match prepared {
@@ -120,6 +126,13 @@ impl Control {
             Ok(Prepared::Work(work)) => {
                 self.warnings.clone_from(&client.warnings);
                 return Some(work.event(self.asker(cast, waiting, client)));
+            }
+            Ok(Prepared::Held(..)) if cast => return None,
+            Ok(Prepared::Held(held, watcher)) => {
+                let pids = held.pids();
+                client.held = Some(held);
+                let ticket = self.asker(false, true, client).ticket;
+                return ticket.map(|ticket| Event::Extend { ticket, watcher, pids });
             }
             Err(refusal) => Answer::Refused(refusal),
         };
@@ -139,6 +152,14 @@ impl Control {
     ) -> Result<Prepared, Refusal> {
         if let Some(answer) = view.supervisor.read(&command, view.now, view.names) {
             return Ok(Prepared::Answer(answer));
+        }
+        if let Command::Stats { name: Some(name), process, extended: true } = &command
+            && view.supervisor.has_extras(view.supervisor.find(name)?)
+            && self.waiting.len() < WAITING_MAX
+        {
+            let w = view.supervisor.find(name)?;
+            let held = Held::new(name, process.as_ref(), w, &mut self.figures, view)?;
+            return Ok(Prepared::Held(held, w));
         }
         if let Some(answer) = self.own_answer(&command, warnings, view) {
             return answer.map(Prepared::Answer);
@@ -317,8 +338,21 @@ impl Control {
         }
     }
 
+    /// Hooks have said what they add to figures.
+    pub fn extend(&mut self, ticket: Ticket, said: &[(Pid, Rc<str>)], now: Moment) {
+        let Some(mut client) = self.waiting.remove(&ticket) else { return };
+        if let Some(held) = client.held.take() {
+            self.reply(&client, &held.answer(said), now);
+        }
+    }
+
+    /// The figures of a process that hooks are asked to add to.
+    pub fn held_figures(&self, pid: Pid) -> Option<Value> {
+        self.waiting.values().find_map(|client| client.held.as_ref()?.figures(pid)).cloned()
+    }
+
     fn reply(&mut self, client: &Client, answer: &Answer, now: Moment) {
-        let Client { identity, id, warnings } = client;
+        let Client { identity, id, warnings, .. } = client;
         let mut body = Vec::new();
         commands::write_reply_with(&mut body, id, unix_time(now, now), answer, warnings);
         if body.len() > REPLY_BYTES_MAX {
@@ -367,6 +401,8 @@ fn configuration(config: Config) -> Configuration {
 enum Prepared {
     Answer(Answer),
     Work(Work),
+    /// Figures that wait for what hooks of this watcher add.
+    Held(Held, u32),
 }
 
 /// What a client asked for, ready for the core.

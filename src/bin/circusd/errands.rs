@@ -8,18 +8,24 @@ use circus::supervisor::{Errand, Event, HookAnswer};
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::spawn::{Launch, Outcome, Plan};
 use circus::sys::{error_text, fds, signals};
+use nix::errno::Errno;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 
-/// The last so many bytes of what it prints are kept.
+/// The last so many bytes of what it prints are kept; more where that is what is asked for.
 const OUTPUT_BYTES_MAX: usize = 1024;
+const ADDED_BYTES_MAX: usize = 64 * 1024;
+
+/// One is told so much at most.
+const TOLD_BYTES_MAX: usize = 1024 * 1024;
 
 /// So many characters of it are shown.
 const SHOWN_CHARS_MAX: usize = 160;
 
-/// Read from one errand at once.
+/// Read from one errand at once: so many pieces, more than a pipe holds.
 const READ_BYTES: usize = 4096;
+const READS_MAX: usize = 32;
 
 /// What an errand is to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub enum Asked {
     Hook {
         /// A function of Python.
         is_function: bool,
+        /// What it prints is what it has to say.
+        adds: bool,
     },
 }
 
@@ -69,7 +77,7 @@ impl Errands {
         told: Option<&[u8]>,
         mut plan: Plan,
     ) -> io::Result<()> {
-        let (output, theirs) = fds::pipe()?;
+        let (output, theirs) = fds::pipe_for_output()?;
         let write_end = theirs.as_raw_fd();
         plan.streams[1] = Some(write_end);
         plan.streams[2] = Some(write_end);
@@ -120,17 +128,32 @@ impl Errands {
         }
     }
 
+    /// Somebody has ended and is about to be reaped: what one of them has left behind would be
+    /// nobody's. Once it is reaped, its number may be another group's.
+    pub fn sweep(&self, pid: Pid) {
+        if self.is(pid) {
+            signals::send_to_group(pid, Signal::KILL);
+        }
+    }
+
     /// One of them has ended: what it came to, if anybody wants to know. `None` also for others.
     pub fn ended(&mut self, pid: Pid, ending: Ending) -> Option<Event> {
         let at = self.out.iter().position(|out| out.launch.pid() == pid)?;
         let mut out = self.out.swap_remove(at);
         if out.is_abandoned {
-            return None;
+            return match out.asked {
+                Asked::Probe => Some(Event::Gone { errand: out.errand }),
+                Asked::Hook { .. } => None,
+            };
         }
         out.read();
-        // What it has left behind would be nobody's.
-        signals::send_to_group(pid, Signal::KILL);
         let launched = out.launch.outcome();
+        if let (Asked::Probe, Outcome::Failed(failure)) = (out.asked, &launched)
+            && passes(failure.errno)
+        {
+            let reason = error_text(failure.errno).into();
+            return Some(Event::Unsent { errand: out.errand, reason });
+        }
         let outcome = match (&launched, ending) {
             (Outcome::Failed(failure), _) => {
                 Err(format!("cannot be executed: {}", error_text(failure.errno)))
@@ -144,12 +167,15 @@ impl Errands {
         let errand = out.errand;
         Some(match (out.asked, launched, outcome) {
             (Asked::Probe, _, outcome) => Event::Returned { errand, outcome },
-            (Asked::Hook { is_function }, Outcome::Failed(_), Err(reason)) => {
+            (Asked::Hook { is_function, .. }, Outcome::Failed(_), Err(reason)) => {
                 let program = if is_function { "python3 " } else { "" };
                 let answer = HookAnswer::Failed(format!("{program}{reason}").into());
                 Event::HookReturned { errand, answer }
             }
-            (Asked::Hook { is_function }, _, outcome) => {
+            (Asked::Hook { adds: true, .. }, _, Ok(())) => {
+                Event::HookReturned { errand, answer: hook::added(&out.printed) }
+            }
+            (Asked::Hook { is_function, .. }, _, outcome) => {
                 let answer = hook::answer(is_function, ending, outcome);
                 Event::HookReturned { errand, answer }
             }
@@ -162,8 +188,20 @@ impl Errands {
     }
 }
 
-/// A pipe that holds this and nothing more will come.
+/// An error of the kernel that says nothing about the program: there was too little of something.
+fn passes(errno: i32) -> bool {
+    matches!(Errno::from_raw(errno), Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE)
+}
+
+/// What holds this, and nothing more will come.
 fn filled(bytes: &[u8]) -> io::Result<OwnedFd> {
+    if bytes.len() > TOLD_BYTES_MAX {
+        return Err(io::Error::other("there is too much to tell"));
+    }
+    if let Ok(file) = fds::sealed(bytes) {
+        return Ok(file);
+    }
+    // Where such files are forbidden, as much as a pipe takes at once.
     let (theirs, ours) = fds::pipe()?;
     if fds::write(ours.as_fd(), bytes)? < bytes.len() {
         return Err(io::Error::other("there is too much to tell"));
@@ -173,16 +211,22 @@ fn filled(bytes: &[u8]) -> io::Result<OwnedFd> {
 
 impl Out {
     fn read(&mut self) {
-        let Some(output) = &self.output else { return };
         let mut bytes = [0; READ_BYTES];
-        match fds::read(output.as_fd(), &mut bytes) {
-            Ok(0) => self.output = None,
-            Ok(length) => {
-                self.printed.extend_from_slice(&bytes[..length]);
-                let surplus = self.printed.len().saturating_sub(OUTPUT_BYTES_MAX);
-                self.printed.drain(..surplus);
+        for _ in 0..READS_MAX {
+            let Some(output) = &self.output else { return };
+            match fds::read(output.as_fd(), &mut bytes) {
+                Ok(0) => self.output = None,
+                Ok(length) => {
+                    self.printed.extend_from_slice(&bytes[..length]);
+                    let most = match self.asked {
+                        Asked::Hook { adds: true, .. } => ADDED_BYTES_MAX,
+                        Asked::Hook { adds: false, .. } | Asked::Probe => OUTPUT_BYTES_MAX,
+                    };
+                    let surplus = self.printed.len().saturating_sub(most);
+                    self.printed.drain(..surplus);
+                }
+                Err(_) => return,
             }
-            Err(_) => {}
         }
     }
 }

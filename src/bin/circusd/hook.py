@@ -28,7 +28,12 @@ arbiter.get_watcher = lambda name: {watcher.name.lower(): watcher}[name.lower()]
 module, _, function = sys.argv[1].rpartition(".")
 try:
     hook = getattr(importlib.import_module(module), function)
-    said = hook(watcher=watcher, arbiter=arbiter, hook_name=facts["hook"], **facts["kwargs"])
+    kwargs = facts["kwargs"]
+    said = hook(watcher=watcher, arbiter=arbiter, hook_name=facts["hook"], **kwargs)
+    if facts["hook"] == "extended_stats":
+        sys.stdout.flush()
+        sys.stdout.write("\n%s\n" % json.dumps(kwargs["stats"], default=str))
+        said = True
 except BaseException as error:
     import traceback
 

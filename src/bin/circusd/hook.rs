@@ -24,6 +24,8 @@ pub struct Call<'a> {
     /// The processes of its watcher.
     pub pids: Vec<i32>,
     pub unix_time: f64,
+    /// The figures of its process, for `extended_stats`.
+    pub figures: Option<Value>,
 }
 
 impl Call<'_> {
@@ -67,6 +69,9 @@ impl Call<'_> {
             "time": self.unix_time,
             "pids": self.pids,
         });
+        if let (Some(figures), Value::Object(said)) = (&self.figures, &mut said) {
+            said.insert("stats".to_string(), figures.clone());
+        }
         if let (HookCommand::Python(_), Value::Object(said)) = (&self.hook.run, &mut said) {
             let options = shown_options(self.settings, current_dir).into_iter();
             let options = options.map(|(name, value)| (name.to_string(), value));
@@ -85,6 +90,9 @@ impl Call<'_> {
             let name = if is_reap { "process_pid" } else { "pid" };
             all.insert(name.to_string(), pid.number().into());
         }
+        if let Some(figures) = &self.figures {
+            all.insert("stats".to_string(), figures.clone());
+        }
         if let Some(signal) = signal {
             all.insert("signum".to_string(), signal.number().into());
         }
@@ -96,6 +104,17 @@ impl Call<'_> {
             all.insert("process_status".to_string(), Value::Null);
         }
         all
+    }
+}
+
+/// What one has printed that was asked for more figures: its last line, if there is any.
+pub fn added(printed: &[u8]) -> HookAnswer {
+    let text = String::from_utf8_lossy(printed);
+    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    let Some(last) = last else { return HookAnswer::Yes };
+    match serde_json::from_str::<Map<String, Value>>(last) {
+        Ok(_) => HookAnswer::Adds(last.into()),
+        Err(_) => HookAnswer::Failed("its last line is no object of JSON".into()),
     }
 }
 

@@ -279,6 +279,9 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         | Report::Listening { .. }
         | Report::Idle { .. }
         | Report::Faulty { .. }
+        | Report::Unknown { .. }
+        | Report::Known { .. }
+        | Report::ProbeStuck { .. }
         | Report::Succeeded { .. }
         | Report::Blocked { .. }
         | Report::HookFailed { .. }

@@ -6,7 +6,7 @@ use circus::config::program::{Program, beside, program};
 use circus::config::settings::{
     HookCommand, Liveness, Probe, Readiness, Variable, WatcherSettings,
 };
-use circus::process::Tag;
+use circus::process::{Pid, Tag};
 use circus::supervisor::SlotId;
 use circus::sys::identity;
 use circus::sys::notify::NotifySocket;
@@ -84,12 +84,19 @@ impl Launcher {
         &self,
         settings: &WatcherSettings,
         wid: u32,
+        pid: Pid,
         probe: &Probe,
     ) -> Result<Plan, String> {
         let null = self.null.as_ref().map(AsRawFd::as_raw_fd);
         let mut plan = match (probe, probe::words(probe)) {
             (Probe::Exec(text), _) => {
-                let program = beside(text, settings, Some(wid), &self.environment)?;
+                let mut program = beside(text, settings, Some(wid), &self.environment)?;
+                let (name, wid) = (settings.name.to_string(), wid.to_string());
+                let own = [("WATCHER", name), ("WID", wid), ("PID", pid.to_string())];
+                let own = own.map(|(what, value)| {
+                    (format!("CIRCUS_{what}").into_bytes().into(), value.into_bytes().into())
+                });
+                add_variables(&mut program, own.into());
                 self.common_plan(settings, program)?
             }
             (_, Some(ours)) => Plan {
@@ -114,10 +121,7 @@ impl Launcher {
                 program
             }
         };
-        let own = call.environment();
-        // The first of two equal names is the one that getenv(3) finds.
-        program.environment.retain(|(name, _)| own.iter().all(|(ours, _)| ours != name));
-        program.environment.extend(own);
+        add_variables(&mut program, call.environment());
         self.common_plan(settings, program)
     }
 
@@ -182,6 +186,13 @@ impl Launcher {
 pub fn may_notify(settings: &WatcherSettings) -> bool {
     let watchdog = settings.check.as_ref().is_some_and(|check| check.by == Liveness::Watchdog);
     watchdog || settings.ready == Readiness::Notify
+}
+
+/// Variables of its own win over those of the watcher.
+fn add_variables(program: &mut Program, own: Vec<Variable>) {
+    // The first of two equal names is the one that getenv(3) finds.
+    program.environment.retain(|(name, _)| own.iter().all(|(ours, _)| ours != name));
+    program.environment.extend(own);
 }
 
 fn words(words: Vec<Vec<u8>>) -> Result<Vec<CString>, String> {

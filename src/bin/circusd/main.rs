@@ -14,6 +14,7 @@ mod errands;
 mod figures;
 mod files;
 mod gateway;
+mod held;
 mod hook;
 mod journal;
 mod keys;

@@ -30,7 +30,7 @@ use circus::sys::notify::NotifySocket;
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::signals::{self, Received, SignalFd};
 use circus::sys::spawn::{Launch, Outcome};
-use circus::sys::wait::{Waited, wait_any};
+use circus::sys::wait::{Waited, wait_any, wait_any_after};
 use circus::sys::{clock, identity, procfs};
 use nix::errno::Errno;
 use std::collections::{BTreeMap, VecDeque};
@@ -38,9 +38,6 @@ use std::os::fd::{AsFd, AsRawFd};
 
 /// So many are reaped before signals are looked at again.
 const REAPED_AT_ONCE_MAX: usize = 256;
-
-/// How long the end waits for the last answers to be delivered.
-const LAST_DELIVERY_MS: u64 = 300;
 
 /// Everything that acts.
 #[derive(Debug)]
@@ -270,7 +267,12 @@ impl Shell {
             if self.exit.is_some() {
                 return;
             }
-            match wait_any() {
+            let errands = &self.errands;
+            let waited = match errands.is_idle() {
+                true => wait_any(),
+                false => wait_any_after(|pid| errands.sweep(pid)),
+            };
+            match waited {
                 Waited::Ended(pid, ending) => self.reaped(pid, ending),
                 Waited::Stopped(pid) => {
                     self.deliver(Event::Suspended { pid });
@@ -413,8 +415,15 @@ impl Shell {
                     control.answer(ticket, &answer, clock::now());
                 }
             }
+            Action::Extras { ticket, said } => {
+                if let Some(control) = &mut self.control {
+                    control.extend(ticket, &said, clock::now());
+                }
+            }
             Action::Survey => self.survey_asked = true,
-            Action::Probe { slot, errand, question } => self.probe(slot, errand, question),
+            Action::Probe { slot, pid, errand, question } => {
+                self.probe(slot, pid, errand, question);
+            }
             Action::Hook { watcher, slot, errand, name, facts } => {
                 self.hook(watcher, slot, errand, name, facts);
             }
@@ -518,23 +527,6 @@ impl Shell {
         // come first: one whose parent the signal has ended would have another parent too.
         for (parent, child) in procfs::descendants(pid).into_iter().rev() {
             let _ = signals::send_to_child_of(parent, child, signal);
-        }
-    }
-
-    /// The last answers and publications are delivered.
-    fn close_control(&mut self) {
-        let Some(mut control) = self.control.take() else { return };
-        let end = clock::now().after_ms(LAST_DELIVERY_MS);
-        let Some(gateway) = control.gateway.finish(clock::now()) else { return };
-        while clock::now() < end {
-            match wait_any() {
-                Waited::Ended(pid, _) if pid == gateway => return,
-                Waited::NoChild => return,
-                Waited::Ended(..) | Waited::Stopped(_) => {}
-                Waited::Nothing => {
-                    signals::wait(Some(end));
-                }
-            }
         }
     }
 }

@@ -6,8 +6,12 @@ use crate::names::Lookup;
 use circus::commands::{Answer, Errno, Refusal};
 use circus::config::settings::LogLevel;
 use circus::supervisor::Event;
-use circus::sys::clock;
 use circus::sys::poll::PollSet;
+use circus::sys::wait::{Waited, wait_any};
+use circus::sys::{clock, signals};
+
+/// How long the end waits for the last answers to be delivered.
+const LAST_DELIVERY_MS: u64 = 300;
 
 /// After so long with requests, signals and children are looked at again.
 const REQUESTS_TURN_MS: u64 = 10;
@@ -61,6 +65,23 @@ impl Shell {
         let warnings = self.control.as_mut().map(Control::take_warnings);
         for text in warnings.into_iter().flatten() {
             self.journal.say(LogLevel::Warning, &text);
+        }
+    }
+
+    /// The last answers and publications are delivered.
+    pub(super) fn close_control(&mut self) {
+        let Some(mut control) = self.control.take() else { return };
+        let end = clock::now().after_ms(LAST_DELIVERY_MS);
+        let Some(gateway) = control.gateway.finish(clock::now()) else { return };
+        while clock::now() < end {
+            match wait_any() {
+                Waited::Ended(pid, _) if pid == gateway => return,
+                Waited::NoChild => return,
+                Waited::Ended(..) | Waited::Stopped(_) => {}
+                Waited::Nothing => {
+                    signals::wait(Some(end));
+                }
+            }
         }
     }
 }
