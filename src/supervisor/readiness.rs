@@ -13,6 +13,9 @@ use crate::process::Pid;
 use crate::signal::Signal;
 use std::rc::Rc;
 
+/// Who needs more time than this says so again: that it lives is worth a message an hour.
+const EXTENSION_MS_MAX: u64 = 60 * 60 * 1000;
+
 impl Supervisor {
     /// A process has become its program: from now on it is looked at.
     pub(super) fn begin_vitals(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
@@ -197,6 +200,7 @@ impl Supervisor {
 
     /// It needs more time, to become ready or to end. The stop of everything keeps its own limit.
     fn extend(&mut self, id: SlotId, ms: u64, now: Moment) {
+        let ms = ms.min(EXTENSION_MS_MAX);
         self.vitals(id, |vitals| vitals.extend(ms, now));
         let until = self.kill_time(now, ms);
         self.alter(id, |state| {
