@@ -25,7 +25,8 @@
 //!
 //! How a process becomes ready: `supervisor/vitals.rs` knows what one is waited for, `readiness.rs`
 //! asks for a probe → `bin/circusd/errands.rs` sends one (`probe.rs`, or a command) and brings back
-//! what it said; or the process says so itself → `shell/notices.rs`. Then `depend.rs` opens gates.
+//! what it said; or the process says so itself → `notifications.rs`, where `shell/notices.rs` looks at
+//! who may. Then `depend.rs` opens gates.
 //!
 //! How a hook is called: whoever comes to a point that has one asks `supervisor/hooks.rs`, which notes
 //! what waits for it → `Action::Hook` → `bin/circusd/shell/calls.rs`, `hook.rs` and `errands.rs` run it

@@ -146,9 +146,6 @@ impl Supervisor {
         if let Some(text) = said.status {
             slot.says = Some(text).filter(|text| !text.is_empty());
         }
-        if let Some(main) = said.main_pid {
-            slot.successor = Some(main).filter(|main| *main != pid);
-        }
         slot.reloading = said.reloading || slot.reloading && !said.ready;
         if let Some(ms) = said.extend_ms {
             self.extend(id, ms, now);
@@ -175,7 +172,6 @@ impl Supervisor {
     pub(super) fn succeeded(&mut self, pid: Pid, by: Pid, now: Moment, actions: &mut Vec<Action>) {
         let Some(id) = self.pids.remove(&pid) else { return };
         self.pids.insert(by, id);
-        self.slot_mut(id).successor = None;
         self.hooks.forget_process(pid);
         self.kills.replace(pid, by);
         let told = self.alter(id, |state| match state {

@@ -52,8 +52,6 @@ pub(super) struct Slot {
     pub(super) reloading: bool,
     /// Its hook has said yes to the next process.
     pub(super) is_allowed: bool,
-    /// The process that goes on when this one ends (`MAINPID=`).
-    pub(super) successor: Option<Pid>,
     /// Failed attempts to execute in a row.
     attempts: u32,
     /// Failures to make a process at all, in a row.
@@ -217,7 +215,6 @@ impl Slot {
             says: None,
             reloading: false,
             is_allowed: false,
-            successor: None,
             attempts: 0,
             fork_failures: 0,
             deaths: 0,
@@ -243,7 +240,6 @@ impl Slot {
         self.fault = None;
         self.says = None;
         self.reloading = false;
-        self.successor = None;
     }
 
     pub(super) fn note_executed(&mut self) {

@@ -147,7 +147,6 @@ impl Boot {
             environment: self.environment,
             null,
             may_switch_user: facts.may_switch_user,
-            notify: None,
         };
         let Config { circus, watchers, .. } = self.config;
         let mut opening = match &self.config_path {

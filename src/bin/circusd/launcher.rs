@@ -8,7 +8,6 @@ use circus::config::settings::{
 use circus::process::Tag;
 use circus::supervisor::SlotId;
 use circus::sys::identity;
-use circus::sys::notify::NotifySocket;
 use circus::sys::spawn::Plan;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -22,21 +21,21 @@ pub struct Launcher {
     pub null: Option<OwnedFd>,
     /// We may become other users.
     pub may_switch_user: bool,
-    /// Where processes that are asked to may tell what they are at.
-    pub notify: Option<NotifySocket>,
 }
 
 /// Who has them from us means them for us.
 pub const NOTIFY_VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 impl Launcher {
-    /// What to do for the process `wid` of a watcher. The error is a sentence.
+    /// What to do for the process `wid` of a watcher, which tells what it is at to `notify`. The
+    /// error is a sentence.
     pub fn plan(
         &self,
         settings: &WatcherSettings,
         wid: u32,
         tag: Tag,
         foreground: bool,
+        notify: Option<&str>,
     ) -> Result<Plan, String> {
         let program = program(settings, wid, &self.environment)?;
         let mut plan = Plan {
@@ -45,7 +44,9 @@ impl Launcher {
             tag: Some(tag),
             ..self.common_plan(settings, program)?
         };
-        self.add_notify(settings, &mut plan)?;
+        if let Some(address) = notify {
+            add_notify(settings, address, &mut plan)?;
+        }
         Ok(plan)
     }
 
@@ -114,21 +115,6 @@ impl Launcher {
         Ok(plan)
     }
 
-    /// Where to tell what it is at, and how often.
-    fn add_notify(&self, settings: &WatcherSettings, plan: &mut Plan) -> Result<(), String> {
-        let Some(notify) = self.notify.as_ref().filter(|_| may_notify(settings)) else {
-            return Ok(());
-        };
-        plan.environment.push(word(format!("NOTIFY_SOCKET={}", notify.name()).into())?);
-        if let Some(check) = &settings.check
-            && check.by == Liveness::Watchdog
-        {
-            let usec = check.interval_ms.saturating_mul(1000);
-            plan.environment.push(word(format!("WATCHDOG_USEC={usec}").into())?);
-        }
-        Ok(())
-    }
-
     fn streams(&self, settings: &WatcherSettings) -> [Option<i32>; 3] {
         let null = self.null.as_ref().map(AsRawFd::as_raw_fd);
         [settings.close_child_stdin, settings.close_child_stdout, settings.close_child_stderr]
@@ -146,6 +132,18 @@ impl Launcher {
         plan.gid = wanted.gid;
         plan.groups = wanted.groups.as_ref().map(|groups| groups.to_vec());
     }
+}
+
+/// Where to tell what it is at, and how often.
+fn add_notify(settings: &WatcherSettings, address: &str, plan: &mut Plan) -> Result<(), String> {
+    plan.environment.push(word(format!("NOTIFY_SOCKET={address}").into())?);
+    if let Some(check) = &settings.check
+        && check.by == Liveness::Watchdog
+    {
+        let usec = check.interval_ms.saturating_mul(1000);
+        plan.environment.push(word(format!("WATCHDOG_USEC={usec}").into())?);
+    }
+    Ok(())
 }
 
 /// Its processes tell what they are at.
