@@ -25,9 +25,11 @@ impl Supervisor {
                 *vitals = Vitals::begin(&settings, now);
             }
         });
-        self.slot_mut(id).says = None;
+        let said_ready = self.slot(id).said_ready && settings.ready == Readiness::Notify;
         if self.slot(id).is_ready() {
             self.has_become_ready(id, now, actions);
+        } else if said_ready {
+            self.turn(id, Some(Turn::Ready), now, actions);
         } else {
             self.vitals_due(id, now, actions);
         }
@@ -146,6 +148,8 @@ impl Supervisor {
         if let Some(text) = said.status {
             slot.says = Some(text).filter(|text| !text.is_empty());
         }
+        // It may be heard before it is known to have become its program, or while a hook is told.
+        slot.said_ready |= said.ready;
         slot.reloading = said.reloading || slot.reloading && !said.ready;
         if let Some(ms) = said.extend_ms {
             self.extend(id, ms, now);

@@ -50,6 +50,8 @@ pub(super) struct Slot {
     pub(super) says: Option<Box<str>>,
     /// Its process reads its configuration again.
     pub(super) reloading: bool,
+    /// Its process has said that it is ready before it was looked at.
+    pub(super) said_ready: bool,
     /// Its hook has said yes to the next process.
     pub(super) is_allowed: bool,
     /// Failed attempts to execute in a row.
@@ -214,6 +216,7 @@ impl Slot {
             fault: None,
             says: None,
             reloading: false,
+            said_ready: false,
             is_allowed: false,
             attempts: 0,
             fork_failures: 0,
@@ -240,6 +243,7 @@ impl Slot {
         self.fault = None;
         self.says = None;
         self.reloading = false;
+        self.said_ready = false;
     }
 
     pub(super) fn note_executed(&mut self) {

@@ -3,6 +3,7 @@
 use crate::stage::Stage;
 use circus::commands::{Answer, Command, Matching, Selection};
 use circus::signal::Signal;
+use circus::supervisor::Event;
 
 const NOTHING: [&str; 0] = [];
 
@@ -211,6 +212,28 @@ fn more_time_is_given_to_who_asks_for_it() {
     stage.after_ms(4000);
     stage.says(10, "STOPPING=1\nEXTEND_TIMEOUT_USEC=6000000");
     assert_eq!(stage.wakes_after_ms(), Some(6000));
+}
+
+#[test]
+fn who_is_ready_before_that_is_looked_for_is_ready() {
+    // A message may be read before it is known that the process has become its program.
+    let mut stage = watcher("ready = notify\nready_timeout = 10");
+    let pid = stage.one_is_made(&mut Vec::new());
+    stage.says(10, "READY=1\nSTATUS=serving");
+    assert!(!stage.looks("a").2);
+    stage.tell(Event::Executed { pid });
+    assert_eq!(stage.looks("a"), ("active", String::new(), true));
+    // The next one has to say so itself.
+    stage.exits(10, 1);
+    stage.all_start();
+    assert!(!stage.looks("a").2);
+    // Or a hook is told that it is there.
+    let mut stage = watcher("ready = notify\nhooks.after_start = x");
+    stage.all_start();
+    stage.says(10, "READY=1");
+    assert!(!stage.looks("a").2);
+    stage.hook_agrees();
+    assert!(stage.looks("a").2);
 }
 
 #[test]
