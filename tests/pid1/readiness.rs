@@ -27,7 +27,7 @@ fn a_chain_starts_in_order_however_readiness_is_found_out_and_stops_the_other_wa
         return;
     }
     let ways = [
-        "after:1",
+        "after:3",
         "tcp://127.0.0.1:18080",
         "http://127.0.0.1:18080/x",
         "unix://@/db.sock",
