@@ -24,8 +24,9 @@
 //! watcher → `Action::Answer`, and the same way back.
 //!
 //! How a process becomes ready: `supervisor/vitals.rs` knows what one is waited for, `probes.rs`
-//! asks for a probe when there is room → `bin/circusd/errands.rs` sends one (`probe.rs`, or a command) and brings back
-//! what it said; or the process says so itself → `shell/notices.rs`. Then `depend.rs` opens gates.
+//! asks for a probe when there is room → `bin/circusd/errands.rs` sends one (`probe.rs`, or a command)
+//! and brings back what it said; or the process says so itself → `notifications.rs`, where
+//! `shell/notices.rs` looks at who may. Then `depend.rs` opens gates.
 //!
 //! How a hook is called: whoever comes to a point that has one asks `supervisor/hooks.rs`, which notes
 //! what waits for it (`calls.rs` has the line) → `Action::Hook` → `bin/circusd/shell/calls.rs`, `hook.rs` and `errands.rs` run it

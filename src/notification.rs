@@ -24,7 +24,7 @@ pub struct Notification {
     pub main_pid: Option<Pid>,
     /// `WATCHDOG=`.
     pub watchdog: Option<Watchdog>,
-    /// `WATCHDOG_USEC=`, in milliseconds, at least 1.
+    /// `WATCHDOG_USEC=`, in milliseconds, at least 1; 0 makes no sense here.
     pub watchdog_ms: Option<u64>,
     /// `EXTEND_TIMEOUT_USEC=`, in milliseconds.
     pub extend_ms: Option<u64>,
@@ -59,7 +59,10 @@ impl Notification {
                         _ => said.watchdog,
                     }
                 }
-                b"WATCHDOG_USEC" => said.watchdog_ms = number(value).map(|us| (us / 1000).max(1)),
+                b"WATCHDOG_USEC" => {
+                    let us = number(value).filter(|us| *us > 0);
+                    said.watchdog_ms = us.map(|us| (us / 1000).max(1));
+                }
                 b"EXTEND_TIMEOUT_USEC" => said.extend_ms = number(value).map(|us| us / 1000),
                 _ => {}
             }
@@ -120,6 +123,7 @@ mod tests {
             b"MAINPID=99999999999999999999",
             b"WATCHDOG=2\0",
             b"WATCHDOG_USEC=+5",
+            b"WATCHDOG_USEC=0",
             b"EXTEND_TIMEOUT_USEC= 5",
             b"\xff\xfe=\x00",
         ] {

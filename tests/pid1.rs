@@ -77,5 +77,8 @@ mod reconfigure;
 #[path = "pid1/readiness.rs"]
 mod readiness;
 
+#[path = "pid1/notifications.rs"]
+mod notifications;
+
 #[path = "pid1/termination.rs"]
 mod termination;

@@ -138,7 +138,7 @@ pub enum Event {
     Succeeded {
         /// Which one. The number may be another process's from now on.
         pid: Pid,
-        /// What `successor` has said.
+        /// The one that was named (`MAINPID=`), and is of its own.
         by: Pid,
     },
     /// What an errand has come to. Never told of one that was abandoned before.

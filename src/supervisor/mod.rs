@@ -309,21 +309,24 @@ impl Supervisor {
         self.pids.get(&pid).is_some_and(|slot| self.is_main(slot.watcher))
     }
 
-    /// The process that has said it goes on when this one ends.
-    pub fn successor(&self, pid: Pid) -> Option<Pid> {
-        let id = *self.pids.get(&pid)?;
-        let by = self.slot(id).successor?;
-        let is_program = match &self.slot(id).state {
-            State::Running { way, .. } | State::Stopping { way, .. } => *way == Way::Executed,
+    /// Another process may go on when this one ends: it has become its program.
+    pub fn may_be_succeeded(&self, pid: Pid) -> bool {
+        let state = self.pids.get(&pid).map(|id| &self.slot(*id).state);
+        match state {
+            Some(State::Running { way, .. } | State::Stopping { way, .. }) => *way == Way::Executed,
             _ => false,
-        };
-        (is_program && !self.pids.contains_key(&by)).then_some(by)
+        }
     }
 
-    /// The process of ours that one with this tag descends from.
-    pub fn leader_of_tag(&self, tag: Tag) -> Option<Pid> {
-        let leaders = self.pids.values().filter_map(|id| self.slot(*id).state.leader());
-        leaders.filter(|leader| tag.descends_from(leader.tag)).map(|leader| leader.pid).next()
+    /// The slot of a process of ours.
+    pub fn slot_of(&self, pid: Pid) -> Option<SlotId> {
+        self.pids.get(&pid).copied()
+    }
+
+    /// The process of a slot that has not been reaped, with its tag.
+    pub fn leader_of(&self, id: SlotId) -> Option<(Pid, Tag)> {
+        let leader = self.has_slot(id).then(|| self.slot(id).state.leader())??;
+        Some((leader.pid, leader.tag))
     }
 
     /// Whether it is still there.

@@ -13,6 +13,9 @@ use crate::process::Pid;
 use crate::signal::Signal;
 use std::rc::Rc;
 
+/// Who needs more time than this says so again: that it lives is worth a message an hour.
+const EXTENSION_MS_MAX: u64 = 60 * 60 * 1000;
+
 impl Supervisor {
     /// A process has become its program: from now on it is looked at.
     pub(super) fn begin_vitals(&mut self, id: SlotId, now: Moment, actions: &mut Vec<Action>) {
@@ -22,9 +25,11 @@ impl Supervisor {
                 *vitals = Vitals::begin(&settings, now);
             }
         });
-        self.slot_mut(id).says = None;
+        let said_ready = self.slot(id).said_ready && settings.ready == Readiness::Notify;
         if self.slot(id).is_ready() {
             self.has_become_ready(id, now, actions);
+        } else if said_ready {
+            self.turn(id, Some(Turn::Ready), now, actions);
         } else {
             self.vitals_due(id, now, actions);
         }
@@ -171,9 +176,8 @@ impl Supervisor {
         if let Some(text) = said.status {
             slot.says = Some(text).filter(|text| !text.is_empty());
         }
-        if let Some(main) = said.main_pid {
-            slot.successor = Some(main).filter(|main| *main != pid);
-        }
+        // It may be heard before it is known to have become its program, or while a hook is told.
+        slot.said_ready |= said.ready;
         slot.reloading = said.reloading || slot.reloading && !said.ready;
         if let Some(ms) = said.extend_ms {
             self.extend(id, ms, now);
@@ -200,7 +204,6 @@ impl Supervisor {
     pub(super) fn succeeded(&mut self, pid: Pid, by: Pid, now: Moment, actions: &mut Vec<Action>) {
         let Some(id) = self.pids.remove(&pid) else { return };
         self.pids.insert(by, id);
-        self.slot_mut(id).successor = None;
         self.hooks.forget_process(pid);
         self.kills.replace(pid, by);
         let told = self.alter(id, |state| match state {
@@ -225,6 +228,7 @@ impl Supervisor {
 
     /// It needs more time, to become ready or to end. The stop of everything keeps its own limit.
     fn extend(&mut self, id: SlotId, ms: u64, now: Moment) {
+        let ms = ms.min(EXTENSION_MS_MAX);
         self.vitals(id, |vitals| vitals.extend(ms, now));
         let until = self.kill_time(now, ms);
         self.alter(id, |state| {

@@ -50,10 +50,10 @@ pub(super) struct Slot {
     pub(super) says: Option<Box<str>>,
     /// Its process reads its configuration again.
     pub(super) reloading: bool,
+    /// Its process has said that it is ready before it was looked at.
+    pub(super) said_ready: bool,
     /// Its hook has said yes to the next process.
     pub(super) is_allowed: bool,
-    /// The process that goes on when this one ends (`MAINPID=`).
-    pub(super) successor: Option<Pid>,
     /// Failed attempts to execute in a row.
     attempts: u32,
     /// Failures to make a process at all, in a row.
@@ -216,8 +216,8 @@ impl Slot {
             fault: None,
             says: None,
             reloading: false,
+            said_ready: false,
             is_allowed: false,
-            successor: None,
             attempts: 0,
             fork_failures: 0,
             deaths: 0,
@@ -243,7 +243,7 @@ impl Slot {
         self.fault = None;
         self.says = None;
         self.reloading = false;
-        self.successor = None;
+        self.said_ready = false;
     }
 
     pub(super) fn note_executed(&mut self) {

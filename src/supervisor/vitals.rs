@@ -15,6 +15,10 @@ use std::rc::Rc;
 const PAUSE_MS: u64 = 50;
 const PAUSE_MAX_MS: u64 = 1000;
 
+/// What a process may ask for as the limit of its watchdog: less is a slip, more is none.
+const SILENCE_MS_MIN: u64 = 100;
+const SILENCE_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
 /// How long one readiness probe may take: a connection, and a command, which may wait for something
 /// itself but must not hang for ever.
 const READY_PROBE_MS: u64 = 3000;
@@ -304,7 +308,7 @@ impl Vitals {
 
     /// It wants another limit for its watchdog.
     pub(super) fn set_silence(&mut self, ms: u64, settings: &WatcherSettings, now: Moment) {
-        self.silence_ms = ms;
+        self.silence_ms = ms.clamp(SILENCE_MS_MIN, SILENCE_MS_MAX);
         self.alive(settings, now);
     }
 

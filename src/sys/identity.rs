@@ -74,11 +74,21 @@ pub fn tagging() -> (Option<Tag>, bool) {
 
 /// So many open files our processes may be allowed to have.
 pub fn open_files_max() -> u64 {
-    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    open_files().rlim_max
+}
+
+/// So many we may have.
+pub fn open_files_now() -> u64 {
+    open_files().rlim_cur
+}
+
+fn open_files() -> libc::rlimit64 {
+    let none = libc::rlimit64 { rlim_cur: libc::RLIM64_INFINITY, rlim_max: libc::RLIM64_INFINITY };
+    let mut limit = none;
     // SAFETY: only reads a limit, into memory of ours.
     let result =
         unsafe { libc::prlimit64(0, libc::RLIMIT_NOFILE, core::ptr::null(), &raw mut limit) };
-    if result == 0 { limit.rlim_max } else { libc::RLIM64_INFINITY }
+    if result == 0 { limit } else { none }
 }
 
 /// Adopt the orphans among our descendants even if we are not PID 1.

@@ -2,10 +2,11 @@
 //! directory that could be written and no permission of files. Whoever sends says who he is by the
 //! kernel's word.
 
-use super::identity::seed;
+use super::identity::{open_files_now, seed};
 use crate::notification::MESSAGE_BYTES_MAX;
 use crate::process::Pid;
-use nix::sys::socket::sockopt::PassCred;
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::{Linger, PassCred};
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials,
     bind, recvmsg, sendto, setsockopt, socket,
@@ -13,14 +14,27 @@ use nix::sys::socket::{
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// Descriptors that come with a message are closed at once; the kernel closes those that are more.
-const DESCRIPTORS_MAX: usize = 64;
+/// Descriptors that come with a message are closed at once; the kernel passes no more than these.
+const DESCRIPTORS_MAX: usize = 253;
+
+/// So many descriptors are left for everything else, or a quarter of what there may be: who would use
+/// up all of them gets no socket.
+const LEFT_MIN: u64 = 32;
+
+/// Who has sent a message, by the kernel's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sender {
+    /// Its number; it may be gone by now.
+    pub pid: Pid,
+    /// Its real user id. Only root can name another one than its own.
+    pub uid: u32,
+}
 
 /// What was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
     /// From this process.
-    Message(Pid, Vec<u8>),
+    Message(Sender, Vec<u8>),
     /// It is too long, or its sender is not one of this pid namespace.
     Useless,
     /// Nothing is there.
@@ -42,6 +56,12 @@ impl NotifySocket {
     pub fn open() -> io::Result<NotifySocket> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
+        // The kernel gives the lowest number that is free.
+        let number = u64::from(socket.as_raw_fd().unsigned_abs());
+        let most = open_files_now();
+        if number.saturating_add(LEFT_MIN.min(most / 4)) >= most {
+            return Err(Errno::EMFILE.into());
+        }
         setsockopt(&socket, PassCred, &true)?;
         let name = format!("circus/notify/{:016x}{:016x}", seed(), seed());
         bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes())?)?;
@@ -66,7 +86,9 @@ impl NotifySocket {
         let mut sender = None;
         for message in received.cmsgs().into_iter().flatten() {
             match message {
-                ControlMessageOwned::ScmCredentials(who) => sender = Pid::new(who.pid()),
+                ControlMessageOwned::ScmCredentials(who) => {
+                    sender = Pid::new(who.pid()).map(|pid| Sender { pid, uid: who.uid() });
+                }
                 ControlMessageOwned::ScmRights(all) => close_all(all),
                 _ => {}
             }
@@ -90,7 +112,10 @@ impl AsFd for NotifySocket {
 fn close_all(descriptors: Vec<RawFd>) {
     for fd in descriptors {
         // SAFETY: the kernel has just made it for us, and nobody else knows it.
-        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        // A connection that is to linger would keep whoever closes it last until all was delivered.
+        let linger = libc::linger { l_onoff: 0, l_linger: 0 };
+        let _ = setsockopt(&fd, Linger, &linger);
     }
 }
 
@@ -118,7 +143,8 @@ mod tests {
         let socket = NotifySocket::open().expect("a socket");
         assert_eq!(socket.receive(), Received::Nothing);
         tell(socket.name().as_bytes(), b"READY=1").expect("sent");
-        let us = crate::sys::identity::pid();
+        let (pid, uid) = (crate::sys::identity::pid(), crate::sys::identity::uid());
+        let us = Sender { pid, uid };
         assert_eq!(socket.receive(), Received::Message(us, b"READY=1".to_vec()));
         let long = vec![b'x'; MESSAGE_BYTES_MAX + 1];
         tell(socket.name().as_bytes(), &long).expect("sent");

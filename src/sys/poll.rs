@@ -52,6 +52,11 @@ impl PollSet {
         }
     }
 
+    /// All that the last wait found ready, or broken.
+    pub fn ready(&self) -> impl Iterator<Item = RawFd> {
+        self.entries.iter().filter(|entry| entry.revents != 0).map(|entry| entry.fd)
+    }
+
     /// Whether the last wait found this one ready, or broken.
     pub fn is_ready(&self, fd: RawFd) -> bool {
         self.entries.iter().any(|entry| entry.fd == fd && entry.revents != 0)

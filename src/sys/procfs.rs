@@ -149,6 +149,26 @@ pub fn parent(pid: Pid) -> Option<Pid> {
     parse_parent(&stat)
 }
 
+/// When a process was made, in the kernel's ticks since it has run: whoever gets the number of a
+/// process later was made later.
+pub fn made_at(pid: Pid) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse_stat(&stat, 22)?.parse().ok()
+}
+
+/// It is no process but one of its threads: those are found by their numbers too.
+pub fn is_thread(pid: Pid) -> bool {
+    let status = fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+    let group = parse_status_number(&status, b"Tgid:");
+    group.is_some_and(|group| group != u64::from(pid.number().unsigned_abs()))
+}
+
+/// The user that a process belongs to: its real one, which who executes a set-user-id program keeps.
+pub fn real_uid(pid: Pid) -> Option<u32> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    u32::try_from(parse_status_number(&status, b"Uid:")?).ok()
+}
+
 /// The tag that a process carries, see `super::spawn`.
 pub fn tag(pid: Pid) -> Option<Tag> {
     let text = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
@@ -170,11 +190,22 @@ fn parse_pids(text: &str) -> Vec<Pid> {
     text.split_ascii_whitespace().filter_map(|word| Pid::new(word.parse().ok()?)).collect()
 }
 
-/// The command's name is in parentheses and may hold anything, so what counts is after the last.
 fn parse_parent(stat: &[u8]) -> Option<Pid> {
+    Pid::new(parse_stat(stat, 4)?.parse().ok()?)
+}
+
+/// A field after the command's name, by its number in proc(5). The name is in parentheses and may
+/// hold anything, so what counts is after the last.
+fn parse_stat(stat: &[u8], number: usize) -> Option<&str> {
     let after = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(&stat[after + 1..]).ok()?;
-    Pid::new(rest.split_ascii_whitespace().nth(1)?.parse().ok()?)
+    rest.split_ascii_whitespace().nth(number - 3)
+}
+
+/// The first number of a line. The command's name cannot make up one: the kernel escapes line feeds.
+fn parse_status_number(status: &[u8], name: &[u8]) -> Option<u64> {
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name))?;
+    std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn parse_tag(limits: &str) -> Option<Tag> {
@@ -191,6 +222,19 @@ mod tests {
         assert_eq!(parse_parent(b"7 (a) S 99 (b) S 42 7 7 0"), Pid::new(42));
         assert_eq!(parse_parent(b"7 (\xff\xfe) R 1 7"), Pid::new(1));
         assert_eq!(parse_parent(b"garbage"), None);
+        let stat = b"7 (a) 1 2) S 42 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 8812 99 5";
+        assert_eq!(parse_stat(stat, 22), Some("8812"));
+        assert!(made_at(crate::sys::identity::pid()).is_some());
+    }
+
+    #[test]
+    fn the_real_user_is_the_first_of_four() {
+        let status = b"Name:\tU\xffid:\nTgid:\t7\nPid:\t7\nUid:\t33\t0\t0\t0\n";
+        assert_eq!(parse_status_number(status, b"Uid:"), Some(33));
+        assert_eq!(parse_status_number(b"Name:\tx\n", b"Uid:"), None);
+        let thread = Pid::new(nix::unistd::gettid().as_raw()).expect("positive");
+        assert!(is_thread(thread), "a test has a thread of its own");
+        assert!(!is_thread(crate::sys::identity::pid()));
     }
 
     #[test]

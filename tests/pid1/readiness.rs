@@ -27,7 +27,7 @@ fn a_chain_starts_in_order_however_readiness_is_found_out_and_stops_the_other_wa
         return;
     }
     let ways = [
-        "after:1",
+        "after:3",
         "tcp://127.0.0.1:18080",
         "http://127.0.0.1:18080/x",
         "unix://@/db.sock",
@@ -110,7 +110,7 @@ fn only_the_process_and_its_descendants_say_that_it_is_ready_and_nonsense_says_n
                [watcher:strange]\ncmd = sh @/strange.sh\nautostart = False\n";
     let strange = "setsid python3 @/say.py 'b\"READY=1\"' 1 other &\n\
                    python3 @/say.py 'b\"READY=1\\n\" + b\"x\" * 9000' 1 long &\n\
-                   python3 @/say.py 'bytes(range(256)) * 8' 10000 flood\n";
+                   python3 @/say.py 'bytes(range(256)) * 8' 200 flood\n";
     let run = operated(ini).with("app.sh", app).with("strange.sh", strange).with("say.py", SAY);
     let mut run = run.start();
     run.wait_for_file("address", "circus/notify");
@@ -121,6 +121,8 @@ fn only_the_process_and_its_descendants_say_that_it_is_ready_and_nonsense_says_n
         run.wait_for_file("sent", who);
     }
     assert_eq!(operate(&run, "status app"), "starting");
+    let refused = "app: a message to its NOTIFY_SOCKET was refused";
+    assert_eq!(run.log().matches(refused).count(), 1, "{}", run.log());
     run.write("go", "");
     assert_eq!(operate(&run, "health --wait 20 app"), "app: healthy");
     run.stop();

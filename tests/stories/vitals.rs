@@ -303,6 +303,56 @@ fn more_time_is_given_to_who_asks_for_it() {
 }
 
 #[test]
+fn who_is_ready_before_that_is_looked_for_is_ready() {
+    // A message may be read before it is known that the process has become its program.
+    let mut stage = watcher("ready = notify\nready_timeout = 10");
+    let pid = stage.one_is_made(&mut Vec::new());
+    stage.says(10, "READY=1\nSTATUS=serving");
+    assert!(!stage.looks("a").2);
+    stage.tell(Event::Executed { pid });
+    assert_eq!(stage.looks("a"), ("active", String::new(), true));
+    // The next one has to say so itself.
+    stage.exits(10, 1);
+    stage.all_start();
+    assert!(!stage.looks("a").2);
+    // Or a hook is told that it is there.
+    let mut stage = watcher("ready = notify\nhooks.after_start = x");
+    stage.all_start();
+    stage.says(10, "READY=1");
+    assert!(!stage.looks("a").2);
+    stage.hook_agrees();
+    assert!(stage.looks("a").2);
+}
+
+#[test]
+fn nobody_asks_for_more_than_an_hour_at_once_whatever_the_number() {
+    let mut stage = watcher("ready = notify\nready_timeout = 10\ngraceful_timeout = 5");
+    stage.all_start();
+    stage.says(10, "EXTEND_TIMEOUT_USEC=18446744073709551615");
+    assert_eq!(stage.wakes_after_ms(), Some(3_600_000));
+    stage.after_ms(3_000_000);
+    stage.says(10, "EXTEND_TIMEOUT_USEC=3600000000");
+    assert_eq!(stage.wakes_after_ms(), Some(3_600_000), "and may say it again");
+    stage.says(10, "READY=1");
+    stage.client(Command::Stop(one("a")));
+    stage.says(10, "STOPPING=1\nEXTEND_TIMEOUT_USEC=18446744073709551615");
+    assert_eq!(stage.wakes_after_ms(), Some(3_600_000));
+    assert_eq!(stage.after_ms(3_600_000), ["SIGKILL 10"]);
+}
+
+#[test]
+fn the_limit_of_a_watchdog_is_between_a_tenth_of_a_second_and_a_day() {
+    let mut stage = watcher("check = watchdog\ncheck_interval = 5");
+    stage.all_start();
+    stage.says(10, "WATCHDOG_USEC=0");
+    assert_eq!(stage.wakes_after_ms(), Some(5000));
+    stage.says(10, "WATCHDOG_USEC=1");
+    assert_eq!(stage.wakes_after_ms(), Some(100));
+    stage.says(10, "WATCHDOG_USEC=18446744073709551615");
+    assert_eq!(stage.wakes_after_ms(), Some(24 * 3_600_000));
+}
+
+#[test]
 fn a_daemon_goes_on_in_place_of_the_process_that_made_it() {
     let mut stage = watcher("ready = notify\ngraceful_timeout = 5");
     stage.all_start();

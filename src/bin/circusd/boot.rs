@@ -148,7 +148,6 @@ impl Boot {
             environment: self.environment,
             null,
             may_switch_user: facts.may_switch_user,
-            notify: None,
         };
         let Config { circus, watchers, sockets: socket_settings, .. } = self.config;
         let sockets = Sockets::open(&socket_settings)?;

@@ -9,7 +9,6 @@ use circus::config::settings::{
 use circus::process::{Pid, Tag};
 use circus::supervisor::SlotId;
 use circus::sys::identity;
-use circus::sys::notify::NotifySocket;
 use circus::sys::spawn::Plan;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -23,13 +22,11 @@ pub struct Launcher {
     pub null: Option<OwnedFd>,
     /// We may become other users.
     pub may_switch_user: bool,
-    /// Where processes that are asked to may tell what they are at.
-    pub notify: Option<NotifySocket>,
 }
 
 /// One process that is to be started.
 #[derive(Debug)]
-pub struct Start {
+pub struct Start<'a> {
     /// Its number in the watcher.
     pub wid: u32,
     /// What marks it.
@@ -38,6 +35,8 @@ pub struct Start {
     pub foreground: bool,
     /// Its sockets.
     pub given: Given,
+    /// Where it tells what it is at.
+    pub notify: Option<&'a str>,
 }
 
 /// How a process is told of its sockets: sd_listen_fds(3).
@@ -48,8 +47,8 @@ pub const NOTIFY_VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATC
 
 impl Launcher {
     /// What to do for a process of a watcher. The error is a sentence.
-    pub fn plan(&self, settings: &WatcherSettings, start: Start) -> Result<Plan, String> {
-        let Start { wid, tag, foreground, given } = start;
+    pub fn plan(&self, settings: &WatcherSettings, start: Start<'_>) -> Result<Plan, String> {
+        let Start { wid, tag, foreground, given, notify } = start;
         let names: Vec<&str> = given.names.iter().map(|name| &**name).collect();
         let mut program = program(settings, wid, &self.environment, &names)?;
         let listens = settings.sockets.as_ref().is_some_and(|its| its.listen_fds);
@@ -75,7 +74,9 @@ impl Launcher {
             plan.stdin = Some(stdin);
         }
         plan.passed = given.passed;
-        self.add_notify(settings, &mut plan)?;
+        if let Some(address) = notify {
+            add_notify(settings, address, &mut plan)?;
+        }
         Ok(plan)
     }
 
@@ -148,21 +149,6 @@ impl Launcher {
         Ok(plan)
     }
 
-    /// Where to tell what it is at, and how often.
-    fn add_notify(&self, settings: &WatcherSettings, plan: &mut Plan) -> Result<(), String> {
-        let Some(notify) = self.notify.as_ref().filter(|_| may_notify(settings)) else {
-            return Ok(());
-        };
-        plan.environment.push(word(format!("NOTIFY_SOCKET={}", notify.name()).into())?);
-        if let Some(check) = &settings.check
-            && check.by == Liveness::Watchdog
-        {
-            let usec = check.interval_ms.saturating_mul(1000);
-            plan.environment.push(word(format!("WATCHDOG_USEC={usec}").into())?);
-        }
-        Ok(())
-    }
-
     fn streams(&self, settings: &WatcherSettings) -> [Option<i32>; 3] {
         let null = self.null.as_ref().map(AsRawFd::as_raw_fd);
         [settings.close_child_stdin, settings.close_child_stdout, settings.close_child_stderr]
@@ -180,6 +166,18 @@ impl Launcher {
         plan.gid = wanted.gid;
         plan.groups = wanted.groups.as_ref().map(|groups| groups.to_vec());
     }
+}
+
+/// Where to tell what it is at, and how often.
+fn add_notify(settings: &WatcherSettings, address: &str, plan: &mut Plan) -> Result<(), String> {
+    plan.environment.push(word(format!("NOTIFY_SOCKET={address}").into())?);
+    if let Some(check) = &settings.check
+        && check.by == Liveness::Watchdog
+    {
+        let usec = check.interval_ms.saturating_mul(1000);
+        plan.environment.push(word(format!("WATCHDOG_USEC={usec}").into())?);
+    }
+    Ok(())
 }
 
 /// Its processes tell what they are at.

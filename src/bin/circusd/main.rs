@@ -21,6 +21,7 @@ mod keys;
 mod last_words;
 mod launcher;
 mod names;
+mod notifications;
 mod opening;
 mod pidfile;
 mod probe;

@@ -7,6 +7,7 @@
 
 mod calls;
 mod demand;
+mod launches;
 mod notices;
 mod requests;
 
@@ -14,24 +15,24 @@ use crate::control::Control;
 use crate::errands::Errands;
 use crate::journal::Journal;
 use crate::last_words;
-use crate::launcher::{Launcher, Start, may_notify};
+use crate::launcher::Launcher;
 use crate::names::Lookup;
+use crate::notifications::Notifications;
 use crate::pidfile::Pidfile;
 use crate::sockets::Sockets;
 use crate::terminal::Terminal;
 use crate::termination::{Failures, PLACE};
 use circus::config::settings::LogLevel;
 use circus::moment::Moment;
-use circus::process::{Ending, Failure, Pid, Tag};
+use circus::process::{Ending, Pid, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Event, SlotId, Supervisor};
+use circus::supervisor::{Action, Event, Supervisor};
 use circus::sys::cgroup::OomCounter;
-use circus::sys::notify::NotifySocket;
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::signals::{self, Received, SignalFd};
-use circus::sys::spawn::{Launch, Outcome};
 use circus::sys::wait::{Waited, wait_any, wait_any_after};
 use circus::sys::{clock, identity, procfs};
+use launches::OnTheWay;
 use nix::errno::Errno;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, AsRawFd};
@@ -54,6 +55,7 @@ pub struct Shell {
     us: u32,
     launches: Vec<OnTheWay>,
     sockets: Sockets,
+    notifications: Notifications,
     errands: Errands,
     failures: Failures,
     /// Whom to tell when all is ready.
@@ -70,16 +72,6 @@ pub struct Shell {
     /// There is a /proc, and its numbers are ours.
     has_proc: bool,
     exit: Option<u8>,
-}
-
-/// A process that has not become its program yet.
-#[derive(Debug)]
-struct OnTheWay {
-    launch: Launch,
-    failure: Option<Failure>,
-    /// Signals that wait until it has arrived. It shares our memory: before Linux 5.16 one that
-    /// dumps core would take us with it.
-    held: Vec<Signal>,
 }
 
 impl Shell {
@@ -103,6 +95,7 @@ impl Shell {
             us: identity::pid().number() as u32,
             launches: Vec::new(),
             sockets: Sockets::default(),
+            notifications: Notifications::default(),
             errands: Errands::default(),
             failures: Failures::default(),
             above: None,
@@ -160,7 +153,7 @@ impl Shell {
             && self.errands.is_idle()
             && !self.journal.is_waiting()
             && self.control.is_none()
-            && self.launcher.notify.is_none()
+            && self.notifications.is_idle()
             && !self.is_awaiting_somebody();
         if only_signals {
             self.wait_for_signal();
@@ -184,7 +177,8 @@ impl Shell {
             return Some(clock::now());
         }
         let control = self.control.as_ref().and_then(|control| control.gateway.deadline());
-        [self.supervisor.next_deadline(), control].into_iter().flatten().min()
+        let notifications = self.notifications.deadline();
+        [self.supervisor.next_deadline(), control, notifications].into_iter().flatten().min()
     }
 
     fn wait_for_any(&mut self, set: &mut PollSet) {
@@ -194,9 +188,7 @@ impl Shell {
             set.add(on_the_way.launch.as_fd(), Interest::Read);
         }
         self.errands.poll(set);
-        if let Some(notify) = &self.launcher.notify {
-            set.add(notify.as_fd(), Interest::Read);
-        }
+        self.notifications.poll(set);
         self.poll_demand(set);
         self.journal.poll(set);
         if let Some(control) = &self.control {
@@ -226,35 +218,6 @@ impl Shell {
             // It only repeats what write has told.
             Signal::PIPE if is_ours => {}
             _ => self.deliver(Event::Signalled { signal }),
-        }
-    }
-
-    fn look_at_launches(&mut self, set: &PollSet) {
-        let ready: Vec<Pid> = self
-            .launches
-            .iter()
-            .filter(|way| set.is_ready(way.launch.as_fd().as_raw_fd()))
-            .map(|way| way.launch.pid())
-            .collect();
-        for pid in ready {
-            self.look_at_launch(pid);
-        }
-    }
-
-    /// Has it become its program?
-    fn look_at_launch(&mut self, pid: Pid) {
-        let Some(at) = self.launches.iter().position(|way| way.launch.pid() == pid) else { return };
-        if self.launches[at].failure.is_some() {
-            return;
-        }
-        match self.launches[at].launch.outcome() {
-            Outcome::Pending => {}
-            Outcome::Failed(failure) => self.launches[at].failure = Some(failure),
-            Outcome::Executed => {
-                let arrived = self.launches.swap_remove(at);
-                arrived.held.into_iter().for_each(|signal| self.send(pid, signal));
-                self.deliver(Event::Executed { pid });
-            }
         }
     }
 
@@ -299,6 +262,7 @@ impl Shell {
 
     fn reaped(&mut self, pid: Pid, ending: Ending) {
         self.tags.remove(&pid);
+        self.notifications.reaped(pid);
         if let Some(control) = &mut self.control
             && control.gateway.is(pid)
         {
@@ -313,9 +277,8 @@ impl Shell {
             return;
         }
         let ending = self.refine(pid, ending);
-        if let Some(by) = self.supervisor.successor(pid).filter(|by| self.is_child(*by)) {
-            self.sockets.hand_over(pid, by);
-            return self.deliver(Event::Succeeded { pid, by });
+        if self.is_succeeded(pid) {
+            return;
         }
         // Looked at for every process of ours, so that a rise is told of the one that ended then.
         // A shell exits with 137 when what it ran was killed.
@@ -326,19 +289,6 @@ impl Shell {
         let memory_short = self.memory_short && may_be;
         self.sockets.release(pid);
         self.deliver(Event::Ended { pid, ending, memory_short });
-    }
-
-    /// One that never became its program has said why. Nothing is delivered and no held signal is
-    /// sent here: the number may be another process's by now.
-    fn refine(&mut self, pid: Pid, ending: Ending) -> Ending {
-        let Some(at) = self.launches.iter().position(|way| way.launch.pid() == pid) else {
-            return ending;
-        };
-        let OnTheWay { launch, failure, .. } = self.launches.swap_remove(at);
-        match (failure, launch.outcome()) {
-            (Some(failure), _) | (None, Outcome::Failed(failure)) => Ending::NotExecuted(failure),
-            (None, Outcome::Executed | Outcome::Pending) => ending,
-        }
     }
 
     /// The children that the core has not started, with their tags.
@@ -459,44 +409,6 @@ impl Shell {
             );
             self.journal.say(LogLevel::Error, &text);
         }
-    }
-
-    fn spawn(&mut self, slot: SlotId, tag: Tag) -> Result<Pid, i32> {
-        let settings = self.supervisor.settings(slot.watcher).clone();
-        let foreground = self.terminal.in_use && self.supervisor.is_main(slot.watcher);
-        if self.launcher.notify.is_none() && may_notify(&settings) {
-            match NotifySocket::open() {
-                Ok(socket) => self.launcher.notify = Some(socket),
-                Err(error) => {
-                    let text = format!("{}: no socket for notifications: {error}", settings.name);
-                    self.journal.say(LogLevel::Error, &text);
-                }
-            }
-        }
-        let mut given = match self.sockets.give(&settings, slot) {
-            Ok(given) => given,
-            Err(error) => {
-                let text = format!("{}: its sockets: {error}", settings.name);
-                self.journal.say(LogLevel::Error, &text);
-                return Err(error.raw_os_error().unwrap_or(Errno::EINVAL as i32));
-            }
-        };
-        let held = given.take_held();
-        let start = Start { wid: slot.wid(), tag, foreground, given };
-        let plan = match self.launcher.plan(&settings, start) {
-            Ok(plan) => plan,
-            Err(reason) => {
-                let text = format!("{}: {reason}", settings.name);
-                self.journal.say(LogLevel::Error, &text);
-                return Err(Errno::EINVAL as i32);
-            }
-        };
-        let launch =
-            Launch::start(plan).map_err(|error| error.raw_os_error().unwrap_or_default())?;
-        let pid = launch.pid();
-        self.sockets.hold(pid, held);
-        self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
-        Ok(pid)
     }
 
     /// These are bound.
