@@ -423,7 +423,9 @@ impl Supervisor {
     ) -> Vec<Kind> {
         let watcher = &mut self.watchers[w];
         let old = std::mem::replace(&mut watcher.settings, settings.clone());
-        if watcher.planned.is_some() && old.depends_on != settings.depends_on {
+        self.note_oneshot(w);
+        self.look_at_dependants(w);
+        if self.watchers[w].planned.is_some() && old.depends_on != settings.depends_on {
             self.plan_starts(vec![w], &[], now);
         }
         if !self.watchers[w].is_up() {

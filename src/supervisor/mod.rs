@@ -247,7 +247,8 @@ impl Supervisor {
 
     fn is_settled(&self, now: Moment) -> bool {
         let is_due = self.next_deadline().is_some_and(|at| at <= now);
-        matches!(self.life, Life::Over) || self.touched.is_empty() && !is_due
+        let is_looked_at = self.plan.is_looked_at() || self.is_stopping();
+        matches!(self.life, Life::Over) || self.touched.is_empty() && !is_due && is_looked_at
     }
 
     /// When `Event::Tick` is needed at the latest, unless something else happens before.

@@ -161,6 +161,7 @@ impl Watcher {
             _ if self.planned.is_some() => "waiting to start",
             Phase::Starting | Phase::Active if self.settings.oneshot => "not completed",
             Phase::Starting if self.is_started => "not ready",
+            Phase::Active if !self.is_healthy() && !self.is_ready() => "not ready",
             Phase::Stopped(Why::NotStarted) => "not started",
             Phase::Stopped(Why::Failed) => "failed",
             Phase::Stopped(Why::Ended) => "ended",
@@ -179,8 +180,15 @@ impl Supervisor {
             watcher.last_death.as_ref().map(|death| (death.brief(names), now.since_ms(death.at)));
         let blocker = watcher.planned.is_some().then(|| self.blocker(w)).flatten();
         let note = match blocker {
-            Some(blocker) => blocker.text(names.watcher(blocker.on)).into(),
-            None => watcher.note().into(),
+            Some(blocker) => blocker.text(|w| names.watcher(w)).into(),
+            None => match self.awaited_oneshot(w).filter(|_| watcher.planned.is_some()) {
+                Some(oneshot) => format!(
+                    "waiting for {} to end, a one-shot of higher priority",
+                    names.watcher(oneshot)
+                )
+                .into(),
+                None => watcher.note().into(),
+            },
         };
         let slots = watcher.slots.iter().enumerate();
         let dependencies = watcher.settings.depends_on.iter();

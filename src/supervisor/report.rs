@@ -232,6 +232,15 @@ pub enum StopCause {
         /// The code that circusd will exit with.
         code: u8,
     },
+    /// An essential watcher waits in vain, as what it needs has ended.
+    Hopeless {
+        /// Which watcher.
+        watcher: u32,
+        /// What it waits for.
+        blocker: Blocker,
+        /// The code that circusd will exit with.
+        code: u8,
+    },
     /// `exit_when_done`, and nothing is left to do.
     Done {
         /// The code that circusd will exit with.

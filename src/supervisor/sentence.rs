@@ -22,7 +22,7 @@ impl Report {
             Report::Ready { watcher } => format!("{} ready", names.watcher(*watcher)),
             Report::Succeeded { slot, pid, by } => succeeded(*slot, *pid, *by, names),
             Report::Blocked { watcher, blocker } => {
-                let what = blocker.text(names.watcher(blocker.on));
+                let what = blocker.text(|w| names.watcher(w));
                 format!("{} is {what}", names.watcher(*watcher))
             }
             Report::HookFailed { watcher, hook, reason, follows } => {
@@ -244,6 +244,11 @@ fn stopping(cause: StopCause, names: &dyn Names) -> String {
         StopCause::Command => "quit received: stopping".to_string(),
         StopCause::Essential { watcher, code } => {
             format!("{} is essential and ended: stopping, exit code {code}", names.watcher(watcher))
+        }
+        StopCause::Hopeless { watcher, blocker, code } => {
+            let what = blocker.text(|w| names.watcher(w));
+            let name = names.watcher(watcher);
+            format!("{name} is essential and {what}: stopping, exit code {code}")
         }
         StopCause::Done { code } => format!("nothing left to run: stopping, exit code {code}"),
     }

@@ -4,7 +4,7 @@
 //! grace, then goes on to the next priority; then it asks what is left of other processes, and ends
 //! when no child is left: not a moment later.
 
-use super::depend::Dependants;
+use super::depend::{Dependants, Root};
 use super::hooks::Sending;
 use super::lives::KILL_MS;
 use super::report::{HurryCause, StopCause};
@@ -190,6 +190,21 @@ impl Supervisor {
         }
     }
 
+    /// An essential watcher waits for what has ended and will not come again: nobody would notice.
+    pub(super) fn stop_for_a_dependency(
+        &mut self,
+        w: u32,
+        root: Root,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(blocker) = self.blocker(w) else { return };
+        let last = self.watchers[root.watcher].last_code;
+        // A hook that has said no has no code.
+        let code = last.max(u8::from(root.why == Why::Failed));
+        self.begin_shutdown(StopCause::Hopeless { watcher: w, blocker, code }, code, now, actions);
+    }
+
     /// A slot has become empty: has its watcher come to an end?
     pub(super) fn check_ended(&mut self, w: u32, now: Moment, actions: &mut Vec<Action>) {
         let watcher = &self.watchers[w];
@@ -251,7 +266,7 @@ impl Supervisor {
                 StopCause::Signal(_) => true,
                 // It was sent the signals so far; only its descendants are waited for.
                 StopCause::Essential { watcher, .. } => self.is_main(watcher),
-                StopCause::Done { .. } | StopCause::Command => false,
+                StopCause::Hopeless { .. } | StopCause::Done { .. } | StopCause::Command => false,
             }),
             orphans: Orphans::Later,
             dependants: Dependants::default(),

@@ -38,6 +38,8 @@ pub(super) struct Watcher {
     pub(super) run: u32,
     /// It is to be started when its turn comes.
     pub(super) planned: Option<Planned>,
+    /// Watchers of a priority below this one wait for it, as it is a one-shot that has not ended.
+    pub(super) awaited_by: Option<i32>,
     /// What it does for a command, and what it is to do after that.
     pub(super) current: Option<Current>,
     pub(super) queued: VecDeque<Operation>,
@@ -104,6 +106,7 @@ impl Watcher {
             refused: None,
             run: 0,
             planned: None,
+            awaited_by: None,
             current: None,
             queued: VecDeque::new(),
             leaving: false,

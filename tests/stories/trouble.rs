@@ -219,7 +219,10 @@ fn what_waits_for_its_start_is_not_healthy_yet_and_says_what_it_waits_for() {
     let ini = "[watcher:a]\ncmd = x\n[watcher:m]\ncmd = x\noneshot = True\npriority = 9\n";
     let mut stage = running(ini);
     assert_eq!(stage.looks("m"), ("active", "not completed".into(), false));
-    assert_eq!(stage.looks("a"), ("stopped", "waiting to start".into(), false));
+    assert_eq!(
+        stage.looks("a"),
+        ("stopped", "waiting for m to end, a one-shot of higher priority".into(), false)
+    );
     assert_eq!(stage.exits(10, 0), ["spawn a.1"]);
     stage.all_start();
     assert_eq!(stage.looks("m"), ("completed", String::new(), true));

@@ -37,6 +37,9 @@ impl Failures {
             Report::Stopping { cause: StopCause::Essential { watcher, .. } } => {
                 self.essential = Some(*watcher);
             }
+            Report::Stopping { cause: StopCause::Hopeless { blocker, .. } } => {
+                self.essential = Some(blocker.culprit());
+            }
             _ => {}
         }
     }
