@@ -157,6 +157,10 @@ pub enum Command {
     Stop(Selection),
     /// Stop, and before that all that depend on what is stopped.
     StopWithDependants(Selection),
+    /// Start, and then all that depend on what is started.
+    StartWithDependants(Selection),
+    /// Stop as above, and start again what was stopped.
+    RestartWithDependants(Selection),
 }
 
 impl Command {
@@ -182,10 +186,12 @@ impl Command {
             | Command::Reload { .. }
             | Command::ReloadConfig { .. }
             | Command::Restart(_)
+            | Command::RestartWithDependants(_)
             | Command::Rm { .. }
             | Command::Set { .. }
             | Command::Signal { .. }
             | Command::Start(_)
+            | Command::StartWithDependants(_)
             | Command::Stop(_)
             | Command::StopWithDependants(_) => false,
         }

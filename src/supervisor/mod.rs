@@ -12,6 +12,7 @@ mod command;
 mod configure;
 mod depend;
 mod event;
+mod group;
 mod hooks;
 mod invariants;
 mod kill;
@@ -126,6 +127,8 @@ pub struct Supervisor {
     dice: u64,
     /// Code of the first failure, for `exit_when_done`.
     first_failure: Option<u8>,
+    /// A watcher that was not well when somebody last asked whether all are.
+    ill: u32,
 }
 
 #[derive(Debug)]
@@ -187,6 +190,7 @@ impl Supervisor {
             last_tag: Tag::first_of(instance),
             dice: seed,
             first_failure: None,
+            ill: 0,
         }
     }
 

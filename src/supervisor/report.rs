@@ -138,10 +138,12 @@ pub enum Report {
         /// Its id.
         pid: Pid,
     },
-    /// SIGKILL did not end a process.
+    /// SIGKILL did not end a process, or those that one has left behind.
     Stuck {
         /// Where.
         slot: SlotId,
+        /// Their ids.
+        pids: Vec<Pid>,
     },
     /// All processes of a watcher are gone.
     Stopped {
@@ -274,6 +276,8 @@ impl Report {
     pub fn level(&self) -> LogLevel {
         match self {
             Report::Died { next: Next::GivenUp { .. }, .. } => LogLevel::Error,
+            // That it is replaced was told, with the reason.
+            Report::Died { fault: Some(_), next: Next::Start { .. }, .. } => LogLevel::Debug,
             Report::Died { success: true, .. } => LogLevel::Info,
             Report::Died { .. }
             | Report::ForkFailed { .. }
@@ -372,7 +376,7 @@ impl Report {
             | Report::Outlasted { slot, .. }
             | Report::LeftBehind { slot, .. }
             | Report::Hanging { slot, .. }
-            | Report::Stuck { slot } => Some(slot.watcher),
+            | Report::Stuck { slot, .. } => Some(slot.watcher),
             Report::Stopping { .. }
             | Report::Hurried { .. }
             | Report::Orphans { .. }
@@ -393,7 +397,7 @@ impl Report {
             | Report::Outlasted { slot, pid, .. } => Some((slot.wid(), Some(*pid))),
             Report::ForkFailed { slot, .. }
             | Report::LeftBehind { slot, .. }
-            | Report::Stuck { slot } => Some((slot.wid(), None)),
+            | Report::Stuck { slot, .. } => Some((slot.wid(), None)),
             Report::Started { .. }
             | Report::Ready { .. }
             | Report::Blocked { .. }

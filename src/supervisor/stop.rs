@@ -140,7 +140,7 @@ impl Supervisor {
                 StopStage::Killed { give_up_at: now.after_ms(KILL_MS) }
             }
             StopStage::Killed { .. } | StopStage::Stuck => {
-                actions.push(Action::Report(Report::Stuck { slot: id }));
+                actions.push(Action::Report(Report::Stuck { slot: id, pids: vec![pid] }));
                 StopStage::Stuck
             }
         };

@@ -150,6 +150,11 @@ impl Watcher {
         self.slots.iter().all(|slot| matches!(slot.state, State::Vacant))
     }
 
+    /// A one-shot that has done what it is for.
+    pub(super) fn has_completed(&self) -> bool {
+        self.phase == Phase::Stopped(Why::Completed)
+    }
+
     /// A one-shot that has not come to its end.
     pub(super) fn is_unfinished_oneshot(&self) -> bool {
         self.settings.oneshot && self.is_up()

@@ -370,6 +370,105 @@ fn with_dependants_those_go_first() {
 }
 
 #[test]
+fn a_restart_with_dependants_stops_them_first_and_starts_them_last() {
+    let mut stage = chain();
+    let restart = Command::RestartWithDependants(one("db"));
+    assert_eq!(stage.client(restart), ["SIGTERM 12"]);
+    assert_eq!(stage.is_killed(12, Signal::TERM), ["SIGTERM 11"]);
+    assert_eq!(stage.is_killed(11, Signal::TERM), ["spawn db.1"], "migrate has nothing to do");
+    assert_eq!(stage.all_start(), NOTHING);
+    assert_eq!(stage.says(13, "READY=1"), ["spawn web.1"]);
+    assert_eq!(stage.answers(), []);
+    stage.all_start();
+    assert_eq!(stage.answers(), [(1, Answer::Done)]);
+}
+
+#[test]
+fn a_start_with_dependants_brings_back_those_that_were_stopped() {
+    let cron = "[watcher:cron]\ncmd = x\nautostart = False\ndepends_on = db\n";
+    let mut stage = Stage::new(&format!("{CHAIN}{cron}"));
+    stage.begin();
+    stage.all_start();
+    stage.exits(10, 0);
+    stage.all_start();
+    stage.says(11, "READY=1");
+    stage.all_start();
+    stage.client(Command::StopWithDependants(one("db")));
+    stage.is_killed(12, Signal::TERM);
+    stage.is_killed(11, Signal::TERM);
+    let start = Command::StartWithDependants(one("db"));
+    assert_eq!(stage.client(start), ["spawn db.1"]);
+    stage.all_start();
+    assert_eq!(stage.says(13, "READY=1"), ["spawn web.1"]);
+    stage.all_start();
+    let answered: Vec<_> = stage.answers().into_iter().map(|(client, _)| client).collect();
+    assert_eq!(answered, [1, 2]);
+    assert_eq!(stage.looks("cron").1, "not started", "it never was");
+}
+
+#[test]
+fn a_start_of_all_does_not_run_a_completed_one_shot_again() {
+    let mut stage = chain();
+    assert_eq!(stage.client(Command::Start(Selection::All)), NOTHING);
+    assert_eq!(stage.answers(), [(1, Answer::Done)]);
+    assert_eq!(stage.looks("migrate"), ("completed", String::new(), true));
+    assert_eq!(stage.client(Command::Start(one("migrate"))), ["spawn migrate.1"]);
+    stage.all_start();
+    stage.exits(13, 1);
+    assert_eq!(stage.client(Command::Start(Selection::All)), ["spawn migrate.1"], "it has failed");
+}
+
+#[test]
+fn a_start_of_all_is_answered_with_all_that_wait_in_vain() {
+    let mut ini = "[watcher:db]\ncmd = x\nautostart = False\n".to_string();
+    for number in 10..25 {
+        ini.push_str(&format!("[watcher:w{number}]\ncmd = x\ndepends_on = db\n"));
+    }
+    let mut stage = Stage::new(&ini);
+    stage.begin();
+    stage.client(Command::Start(Selection::All));
+    let answers = stage.answers();
+    let [(1, Answer::Refused(refusal))] = &answers[..] else { panic!("{answers:?}") };
+    let lines: Vec<&str> = refusal.reason.lines().collect();
+    assert_eq!(lines.len(), 11, "{lines:?}");
+    let first = "w10 is not started yet: it is waiting for db, which is stopped; start db first";
+    assert_eq!((lines[0], lines[10]), (first, "and 5 more"));
+}
+
+#[test]
+fn what_was_given_up_and_what_waits_for_it_is_without_hope() {
+    let mut stage = Stage::new(CHAIN);
+    stage.begin();
+    stage.all_start();
+    let hopeless = |stage: &Stage| ["migrate", "db", "web"].map(|name| stage.is_hopeless(name));
+    assert_eq!(hopeless(&stage), [false; 3]);
+    stage.exits(10, 1);
+    assert_eq!(hopeless(&stage), [true; 3]);
+    stage.client(Command::Start(one("migrate")));
+    assert_eq!(hopeless(&stage), [false; 3]);
+}
+
+#[test]
+fn all_is_well_when_the_last_of_all_is_and_only_as_long_as_all_are() {
+    let mut stage = Stage::new(CHAIN);
+    stage.begin();
+    assert!(!stage.is_all_well());
+    stage.all_start();
+    stage.exits(10, 0);
+    stage.all_start();
+    assert!(!stage.is_all_well());
+    stage.says(11, "READY=1");
+    assert!(!stage.is_all_well());
+    stage.all_start();
+    assert!(stage.is_all_well());
+    stage.exits(11, 1);
+    assert!(!stage.is_all_well());
+    stage.all_start();
+    stage.says(13, "READY=1");
+    assert!(stage.is_all_well());
+}
+
+#[test]
 fn dependants_that_wait_go_on_waiting_when_what_they_wait_for_is_stopped() {
     let mut stage = Stage::new(CHAIN);
     stage.begin();

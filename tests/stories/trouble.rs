@@ -3,7 +3,7 @@
 
 use crate::stage::{Stage, load};
 use circus::commands::{Answer, ChangeKind, Command, Matching, Selection};
-use circus::process::Pid;
+use circus::process::{Ending, Pid};
 use circus::signal::Signal;
 use circus::supervisor::{Asker, Event, Mode};
 
@@ -256,4 +256,25 @@ fn what_is_let_go_has_not_stopped() {
     stage.told();
     stage.client(Command::Rm { name: "a".into(), nostop: true });
     assert_eq!(stage.told(), ["a removed"]);
+}
+
+#[test]
+fn what_hangs_in_the_kernel_is_named_and_not_the_process_that_is_dead() {
+    let mut stage = Stage::new("[watcher:a]\ncmd = x\ngraceful_timeout = 1\n");
+    stage.begin();
+    stage.all_start();
+    stage.is_reaped(10, Ending::Exited(1));
+    stage.is_left_behind(&[(500, 10)]);
+    stage.after_ms(1000);
+    stage.is_left_behind(&[(500, 10)]);
+    stage.after_ms(5000);
+    let sentence = "a: SIGKILL does not end pid 500: it hangs in the kernel".to_string();
+    let told = stage.told();
+    assert!(told.contains(&sentence), "{told:?}");
+    stage.all_start();
+    stage.client(Command::Stop(Selection::All));
+    stage.after_ms(1000);
+    assert_eq!(stage.looks("a"), ("stopping", String::new(), false));
+    stage.after_ms(5000);
+    assert_eq!(stage.looks("a"), ("stopping", "SIGKILL does not end pid 11".into(), false));
 }

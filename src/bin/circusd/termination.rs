@@ -30,7 +30,7 @@ impl Failures {
             Report::Died {
                 slot, success: false, next: Next::Over | Next::GivenUp { .. }, ..
             } => {
-                let failure = (slot.watcher, report.text(names));
+                let failure = (slot.watcher, report.whole_text(names));
                 self.first.get_or_insert_with(|| failure.clone());
                 self.last = Some(failure);
             }

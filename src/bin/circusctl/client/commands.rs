@@ -11,7 +11,6 @@ const MATCH: Flag = Flag {
     value: Some("METHOD"),
     help: "how NAME is compared: glob (default), regex or simple",
 };
-const SELECT: &[Flag] = &[WAITING, MATCH];
 
 /// Options of all commands; they may stand before or after the command.
 pub const GLOBAL: &[Flag] = &[
@@ -368,12 +367,18 @@ pub static COMMANDS: &[Row] = &[
     Row {
         name: "restart",
         group: Group::Processes,
-        syntax: "[NAME] [--match METHOD] [--waiting]",
+        syntax: "[NAME] [--match METHOD] [--with-dependants] [--waiting]",
         summary: "stop and start watchers; of all, with the configuration read again",
-        text: "Watchers that are named or matched are started even if autostart is False.",
+        text: "Watchers that are named or matched are started even if autostart is False.\n\
+               With --with-dependants what runs and needs NAME is stopped before it, and started\n\
+               after it; else it goes on.",
         example: ("circusctl restart 'web*' --waiting", "all that begin so"),
         words: (0, 1),
-        flags: SELECT,
+        flags: &[
+            WAITING,
+            MATCH,
+            switch("with-dependants", "and all that run and depend on it, in order"),
+        ],
         nouns: &[Noun::Watcher],
         deed: Deed::Ask { properties: request::select, print: print::done },
     },
@@ -420,13 +425,18 @@ pub static COMMANDS: &[Row] = &[
     Row {
         name: "start",
         group: Group::Processes,
-        syntax: "[NAME] [--match METHOD] [--waiting]",
+        syntax: "[NAME] [--match METHOD] [--with-dependants] [--waiting]",
         summary: "start watchers; all that start with circusd unless named",
-        text: "Without NAME those with autostart = False are left alone; watchers that are named or\n\
-               matched are started whatever autostart says.",
+        text: "Without NAME those with autostart = False are left alone, and one-shots that have\n\
+               completed; watchers that are named or matched are started whatever autostart says.\n\
+               With --with-dependants what needs NAME and was stopped is started after it.",
         example: ("circusctl start web --waiting", "answers when it runs"),
         words: (0, 1),
-        flags: SELECT,
+        flags: &[
+            WAITING,
+            MATCH,
+            switch("with-dependants", "and all that are stopped and depend on it, in order"),
+        ],
         nouns: &[Noun::Watcher],
         deed: Deed::Ask { properties: request::select, print: print::done },
     },
@@ -470,7 +480,7 @@ pub static COMMANDS: &[Row] = &[
         words: (0, 1),
         flags: &[WAITING, MATCH, switch("with-dependants", "first all that depend on it")],
         nouns: &[Noun::Watcher],
-        deed: Deed::Ask { properties: request::stop, print: print::done },
+        deed: Deed::Ask { properties: request::select, print: print::done },
     },
     Row {
         name: "tree",
