@@ -144,7 +144,7 @@ pub static COMMANDS: &[Row] = &[
     Row {
         name: "health",
         group: Group::Look,
-        syntax: "[NAME…] [--wait SECONDS] [-q]",
+        syntax: "[NAME…] [--wait [SECONDS]] [-q]",
         summary: "exit with 0 only if every watcher is as it should be",
         text: "A stopped watcher that was to start, too few processes, a failed one-shot or one that\n\
                was given up are not healthy; nor is what is still starting. What somebody stopped, and\n\
@@ -157,8 +157,9 @@ pub static COMMANDS: &[Row] = &[
             Flag {
                 name: "wait",
                 short: None,
-                value: Some("SECONDS"),
-                help: "wait until all is well, but no longer than this; circusd too may come later",
+                value: Some("[SECONDS]"),
+                help: "wait until all is well, but no longer than this (60 unless given), and not for\n\
+                       what was given up or waits for that; circusd too may come later",
             },
             Flag { name: "quiet", short: Some('q'), value: None, help: "print nothing" },
         ],
@@ -374,11 +375,7 @@ pub static COMMANDS: &[Row] = &[
                after it; else it goes on.",
         example: ("circusctl restart 'web*' --waiting", "all that begin so"),
         words: (0, 1),
-        flags: &[
-            WAITING,
-            MATCH,
-            switch("with-dependants", "and all that run and depend on it, in order"),
-        ],
+        flags: &[WAITING, MATCH, switch("with-dependants", "and all that run and depend on it")],
         nouns: &[Noun::Watcher],
         deed: Deed::Ask { properties: request::select, print: print::done },
     },
@@ -432,11 +429,7 @@ pub static COMMANDS: &[Row] = &[
                With --with-dependants what needs NAME and was stopped is started after it.",
         example: ("circusctl start web --waiting", "answers when it runs"),
         words: (0, 1),
-        flags: &[
-            WAITING,
-            MATCH,
-            switch("with-dependants", "and all that are stopped and depend on it, in order"),
-        ],
+        flags: &[WAITING, MATCH, switch("with-dependants", "then all that depend on it")],
         nouns: &[Noun::Watcher],
         deed: Deed::Ask { properties: request::select, print: print::done },
     },
@@ -457,8 +450,9 @@ pub static COMMANDS: &[Row] = &[
         group: Group::Look,
         syntax: "[NAME] [--detail | --plain]",
         summary: "what runs, since when, how often it was restarted, why it died last",
-        text: "On a terminal, or with --detail, a table. In a pipe, or with --plain, what Circus\n\
-               prints: a line `Name: state` for each watcher, or the state of NAME.",
+        text: "On a terminal, or with --detail, a table. In a pipe a line `Name: state` for each\n\
+               watcher, as Circus prints it, with the reason where one is not as it should be; or the\n\
+               state of NAME, with the reason on standard error. With --plain there are no reasons.",
         example: ("circusctl status", "see everything"),
         words: (0, 1),
         flags: &[
