@@ -17,6 +17,7 @@ pub mod words;
 mod change;
 mod circus;
 mod difference;
+mod doubts;
 mod draft;
 mod env_file;
 mod environment;
