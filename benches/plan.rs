@@ -2,6 +2,8 @@
 //! depend on each other: a chain, one that all need and one that needs all, and a random graph.
 //! Run it by `cargo bench --bench plan`. Exits with 1 if planning takes more than it may.
 
+#![allow(clippy::disallowed_methods)]
+
 use circus::config::settings::{Config, Variable};
 use circus::config::{self, Source};
 use circus::moment::Moment;
