@@ -145,6 +145,8 @@ fn properties_become_what_their_writer_means() {
         ("stop", json!([]), "Stop(All)"),
         ("stop", json!({"dependants": false}), "Stop(All)"),
         ("stop", json!({"dependants": true}), "StopWithDependants(All)"),
+        ("start", json!({"dependants": true}), "Start(All)"),
+        ("restart", json!({"dependants": true}), "Restart(All)"),
         (
             "stop",
             json!({"name": "a", "match": "simple", "dependants": true}),
@@ -525,6 +527,7 @@ fn what_circus_does_not_know_is_added_to_what_it_knows() {
         ],
         restarts: 3,
         last_death: Some(("exit code 3".to_owned(), 2000)),
+        hopeless: false,
         last_exit: None,
         depends_on: vec!["my:db:ready".into(), "b:completed".into()],
     };
@@ -536,6 +539,7 @@ fn what_circus_does_not_know_is_added_to_what_it_knows() {
         processes: vec![],
         restarts: 0,
         last_death: None,
+        hopeless: false,
         last_exit: Some((Ending::Exited(0), 1500)),
         depends_on: vec![],
         ..watcher.clone()
@@ -543,6 +547,7 @@ fn what_circus_does_not_know_is_added_to_what_it_knows() {
     let killed = WatcherDetail {
         name: "c".into(),
         note: "".into(),
+        hopeless: false,
         last_exit: Some((Ending::Killed(Signal::KILL), 0)),
         ..quiet.clone()
     };

@@ -170,6 +170,8 @@ pub struct WatcherDetail {
     /// A word more about the state, such as `failed` or `waiting for db to be ready`; empty if there is
     /// nothing to say.
     pub note: Box<str>,
+    /// It is not, and that does not change by itself: it was given up, or waits for one that was.
+    pub hopeless: bool,
     /// How many processes it should have.
     pub numprocesses: u32,
     /// Its places for processes that are in use.

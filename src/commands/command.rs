@@ -160,6 +160,10 @@ pub enum Command {
     Stop(Selection),
     /// Stop, and before that all that depend on what is stopped.
     StopWithDependants(Selection),
+    /// Start, and then all that depend on what is started.
+    StartWithDependants(Selection),
+    /// Stop as above, and start again what was stopped.
+    RestartWithDependants(Selection),
 }
 
 impl Command {
@@ -185,10 +189,12 @@ impl Command {
             | Command::Reload { .. }
             | Command::ReloadConfig { .. }
             | Command::Restart(_)
+            | Command::RestartWithDependants(_)
             | Command::Rm { .. }
             | Command::Set { .. }
             | Command::Signal { .. }
             | Command::Start(_)
+            | Command::StartWithDependants(_)
             | Command::Stop(_)
             | Command::StopWithDependants(_) => false,
         }

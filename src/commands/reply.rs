@@ -155,6 +155,9 @@ fn write_watcher(mut object: Object<'_>, watcher: &WatcherDetail) {
     object.string("status", watcher.status.name());
     object.flag("healthy", watcher.healthy);
     object.string("note", &watcher.note);
+    if watcher.hopeless {
+        object.flag("hopeless", true);
+    }
     object.integer("numprocesses", watcher.numprocesses);
     let mut processes = object.list("processes");
     for process in &watcher.processes {

@@ -96,11 +96,22 @@ fn command(name: &str, given: Result<&Given<'_>, Refusal>) -> Result<Command, Re
         "quit" => Command::Quit,
         "reload" => reload(given?)?,
         "reloadconfig" => Command::ReloadConfig { dry_run: given?.flag("dry_run", false)? },
-        "restart" => Command::Restart(selection(given?)?),
+        "restart" => match (selection(given.clone()?)?, given?.flag("dependants", false)?) {
+            // Among all are all that depend on one of them.
+            (selection @ Selection::Matching { .. }, true) => {
+                Command::RestartWithDependants(selection)
+            }
+            (selection, _) => Command::Restart(selection),
+        },
         "rm" => rm(given?)?,
         "set" => set(given?)?,
         "signal" => signal(given?)?,
-        "start" => Command::Start(selection(given?)?),
+        "start" => match (selection(given.clone()?)?, given?.flag("dependants", false)?) {
+            (selection @ Selection::Matching { .. }, true) => {
+                Command::StartWithDependants(selection)
+            }
+            (selection, _) => Command::Start(selection),
+        },
         "stats" => stats(given?)?,
         "status" => status(given?)?,
         "stop" if given.clone()?.flag("dependants", false)? => {

@@ -1,8 +1,8 @@
 //! `depends_on`: what its items mean, that they can ever be had, and that they make no circle.
 
-use crate::config::Watchers;
 use crate::config::mistake::shortened;
 use crate::config::settings::{Dependency, Gate};
+use crate::config::{Watchers, spelling};
 use std::collections::BTreeMap;
 
 /// The items of a value: a name, and a gate if one is written. `name:started` is `name` unless there
@@ -26,6 +26,25 @@ fn gate_named(word: &str) -> Option<Gate> {
         "completed" => Some(Gate::Completed),
         _ => None,
     }
+}
+
+/// An item that is no watcher, but begins with one: what is wrong with its gate. The error is the
+/// end of a sentence.
+pub fn wrong_gate(item: &str, is_known: impl Fn(&str) -> bool) -> Option<String> {
+    const GATES: [&str; 3] = ["started", "ready", "completed"];
+    let (name, word) = item.rsplit_once(':')?;
+    let name = name.trim_end();
+    if !is_known(name) {
+        return None;
+    }
+    let shown = shortened(word);
+    Some(match spelling::closest(word, GATES) {
+        Some(gate) => {
+            let name = shortened(name);
+            format!("waits for `{shown}`, which nothing is; did you mean `{name}:{gate}`?")
+        }
+        None => format!("waits for `{shown}`; use one of {}", GATES.join(", ")),
+    })
 }
 
 /// What is waited for: of a oneshot that it has completed, if nothing else is written. What will
@@ -66,12 +85,20 @@ pub fn resolved(
     watchers: &dyn Watchers,
 ) -> Result<Box<[Dependency]>, String> {
     let mut all = Vec::new();
-    for (name, written) in items(text, |name| watchers.watcher(name).is_some()) {
+    let is_known = |name: &str| watchers.watcher(name).is_some();
+    let items = items(text, is_known);
+    if items.is_empty() && !text.trim().is_empty() {
+        return Err(NOBODY.to_owned());
+    }
+    for (name, written) in items {
         if name.eq_ignore_ascii_case(own) {
             return Err(OWN.to_owned());
         }
         let other = watchers.watcher(name);
-        let other = other.ok_or_else(|| format!("there is no watcher `{}`", shortened(name)))?;
+        let other = other.ok_or_else(|| {
+            let missing = || format!("there is no watcher `{}`", shortened(name));
+            wrong_gate(name, is_known).unwrap_or_else(missing)
+        })?;
         let gate = gate(name, written, other.oneshot)?;
         all.push(Dependency { name: other.name.clone(), gate });
     }
@@ -177,6 +204,8 @@ pub fn shown(circle: &[&str]) -> String {
 
 /// What to say to a watcher that names itself.
 pub const OWN: &str = "names the watcher itself, which would never start; remove it";
+/// What to say to a list that has nothing but commas.
+pub const NOBODY: &str = "names no watcher; write `depends_on = NAME`, or remove it";
 const CIRCLES_MAX: usize = 100;
 const CIRCLE_SHOWN: usize = 10;
 

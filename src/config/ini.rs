@@ -15,6 +15,8 @@ pub struct Document {
     /// Lines that will surprise.
     pub warnings: Warnings,
     by_header: BTreeMap<Box<str>, usize>,
+    /// Where a comment begins inside quotes.
+    pub cut: Vec<(Position, Box<str>)>,
 }
 
 /// One section, put together from everywhere its header appeared.
@@ -146,6 +148,12 @@ impl Document {
             open.value = Value::Ignored;
             return;
         }
+        if cuts_a_quote(value) {
+            if self.cut.len() < CUT_MAX {
+                self.cut.push((at.clone(), key.into()));
+            }
+            self.warnings.add(at, key, CUT_QUOTE);
+        }
         open.value = Value::At(section.entries.len());
         section.by_key.insert(key.into(), section.entries.len());
         section.entries.push(Entry { key: key.into(), value: value_of(value), at: at.clone() });
@@ -218,6 +226,25 @@ fn header(text: &str) -> Option<&str> {
     Some(&text[1..end]).filter(|name| !name.is_empty())
 }
 
+/// Whether the comment after a value has begun inside quotes that end in it.
+fn cuts_a_quote(text: &str) -> bool {
+    let text = text.trim();
+    let (mut open, mut before) = (None, ' ');
+    let end = match text.find(';') {
+        Some(at) if text[..at].ends_with(char::is_whitespace) => at,
+        _ => return false,
+    };
+    for mark in text[..end].chars() {
+        match open {
+            Some(other) if mark == other => open = None,
+            None if matches!(mark, '\'' | '"') && before != '\\' => open = Some(mark),
+            Some(_) | None => {}
+        }
+        before = mark;
+    }
+    open.is_some_and(|mark| text[end..].contains(mark))
+}
+
 /// Only the first semicolon is looked at, and only after a blank it starts a comment.
 fn value_of(text: &str) -> String {
     let text = text.trim();
@@ -234,6 +261,9 @@ fn value_of(text: &str) -> String {
 const FILE_BYTES_MAX: usize = 1 << 20;
 const LINE_BYTES_MAX: usize = 64 << 10;
 const VALUE_BYTES_MAX: usize = 1 << 20;
+const CUT_MAX: usize = 1000;
+/// What is said of a comment that begins inside quotes.
+pub const CUT_QUOTE: &str = "has a comment that begins inside quotes, which are left open by that: a semicolon after a blank always starts one; remove the blank before it";
 /// Of a section, and all that one can give a watcher.
 pub const OPTIONS_MAX: usize = 1000;
 

@@ -2,7 +2,7 @@
 
 use crate::config::environment::{Assigned, Environments};
 use crate::config::expand::{Layer, Scope, joined};
-use crate::config::ini::{Document, Entry, Section};
+use crate::config::ini::{CUT_QUOTE, Document, Entry, Section};
 use crate::config::later::Later;
 use crate::config::mistake::{Mistake, Mistakes, Position, Warnings, shortened};
 use crate::config::options::{self, PLUGIN, Row, SOCKET, WATCHER};
@@ -41,8 +41,15 @@ pub fn load(
         environments: Environments::new(source, inherited.clone(), environment, general),
         users: Users::new(source),
         free_prefixes: BTreeSet::from(["flapping"]),
+        hosts: None,
     };
     let config = reading.document(&document, &inherited);
+    // A quote without its end is easily explained.
+    for (at, key) in &document.cut {
+        if reading.mistakes.concern(at) {
+            reading.mistakes.add(at, key, CUT_QUOTE);
+        }
+    }
     if reading.mistakes.is_empty() { Ok(config) } else { Err(reading.mistakes.into_sorted()) }
 }
 
@@ -63,6 +70,8 @@ pub struct Reading<'a> {
     /// Users and groups.
     pub users: Users<'a>,
     free_prefixes: BTreeSet<&'a str>,
+    /// All names in /etc/hosts, if somebody has asked for them.
+    hosts: Option<Vec<String>>,
 }
 
 /// A value with its variables replaced.
@@ -271,6 +280,18 @@ impl<'a> Reading<'a> {
     /// A free name: it belongs to a plugin.
     pub fn is_free(&self, key: &str) -> bool {
         key.split_once('.').is_some_and(|(prefix, _)| self.free_prefixes.contains(prefix))
+    }
+
+    /// The names in /etc/hosts.
+    pub fn hosts(&mut self) -> &[String] {
+        let source = self.source;
+        self.hosts.get_or_insert_with(|| {
+            let content = source.read("/etc/hosts").unwrap_or_default();
+            let text = String::from_utf8_lossy(&content).into_owned();
+            let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+            let names = lines.flat_map(|line| line.split_ascii_whitespace().skip(1));
+            names.map(str::to_owned).collect()
+        })
     }
 
     /// Nothing that is still to be read would change what is told.

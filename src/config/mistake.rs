@@ -102,6 +102,11 @@ impl Mistakes {
         has_room
     }
 
+    /// Something was found in this line.
+    pub fn concern(&self, at: &Position) -> bool {
+        self.found.iter().any(|mistake| mistake.line == at.line && mistake.file == *at.file)
+    }
+
     /// Nothing was found.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()

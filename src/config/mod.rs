@@ -18,6 +18,7 @@ pub mod words;
 mod change;
 mod circus;
 mod difference;
+mod doubts;
 mod draft;
 mod env_file;
 mod environment;

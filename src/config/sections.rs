@@ -76,6 +76,7 @@ impl<'a> Reading<'a> {
         crate::sort::sort_by(&mut watchers, |a, b| a.settings.name.cmp(&b.settings.name));
         self.check_names(&watchers);
         self.resolve_dependencies(&mut watchers, &left_out);
+        self.doubt_dependencies(&watchers);
         self.check_sockets(&watchers, sockets, switched_off);
         let settings = watchers.into_iter().map(|read| Rc::new(read.settings));
         let mut settings: Vec<Rc<WatcherSettings>> = settings.collect();
@@ -116,6 +117,9 @@ impl<'a> Reading<'a> {
             };
             let is_known = |name: &str| oneshots.contains_key(name) || left_out.contains(name);
             let mut all = Vec::new();
+            if dependencies::items(text, is_known).is_empty() && !text.trim().is_empty() {
+                self.mistakes.add(at, "depends_on", dependencies::NOBODY);
+            }
             for (name, written) in dependencies::items(text, is_known) {
                 if self.is_over() || !self.mistakes.has_room(at, "depends_on", DEPENDENCY_BYTES) {
                     return;
@@ -136,14 +140,17 @@ impl<'a> Reading<'a> {
                         self.warnings.add(at, "depends_on", &text);
                     }
                     None => {
-                        let known = oneshots.keys().map(|name| &**name);
-                        let question = spelling::question(name, known);
-                        let name = if *is_plain {
-                            format!(" `{}`", shortened(name))
-                        } else {
-                            String::new()
+                        let known = || oneshots.keys().map(|name| &**name);
+                        let text = match dependencies::wrong_gate(name, is_known) {
+                            Some(text) => text,
+                            None if *is_plain => {
+                                let question = spelling::question(name, known());
+                                format!("there is no watcher `{}`{question}", shortened(name))
+                            }
+                            None => {
+                                format!("there is no watcher{}", spelling::question(name, known()))
+                            }
                         };
-                        let text = format!("there is no watcher{name}{question}");
                         self.mistakes.add(at, "depends_on", text);
                     }
                 }

@@ -317,7 +317,17 @@ fn what_would_never_start_is_refused_by_name() {
             "depends_on = b:completed",
             "/etc/c.ini:3: depends_on: waits for ever: watcher b is no oneshot",
         ),
-        ("depends_on = b:begun", "/etc/c.ini:3: depends_on: there is no watcher `b:begun`"),
+        (
+            "depends_on = b:begun",
+            "/etc/c.ini:3: depends_on: waits for `begun`; use one of started, ready, completed",
+        ),
+        (
+            "depends_on = once:complted",
+            "/etc/c.ini:3: depends_on: waits for `complted`, which nothing is; did you mean \
+             `once:completed`?",
+        ),
+        ("depends_on = c:ready", "/etc/c.ini:3: depends_on: there is no watcher `c"),
+        ("depends_on = , ,", "/etc/c.ini:3: depends_on: names no watcher"),
         (
             "ready = tcp://$(circus.wid):1",
             "/etc/c.ini:3: ready: `$(circus.wid)` is known only when",
@@ -337,6 +347,60 @@ fn what_would_never_start_is_refused_by_name() {
     let text =
         format!("[watcher:a]\ncmd = x\ndepends_on = once:completed, once, b, b:started\n{others}");
     assert_eq!(load_text(&text, &[]).expect("loads").watchers[0].depends_on.len(), 2);
+}
+
+#[test]
+fn what_will_surprise_is_told_with_its_place() {
+    let hosts = "127.0.0.1 localhost\n10.0.0.7 Db.local db # cache\n";
+    let warnings = |text: &str| {
+        let config = load_files(&[("/etc/c.ini", text), ("/etc/hosts", hosts)], &[]);
+        config.expect("loads").warnings
+    };
+    let others = "[watcher:b]\ncmd = x\n[watcher:once]\ncmd = x\noneshot = 1\n\
+                  [watcher:e]\ncmd = x\nessential = 1\n";
+    for (lines, expected) in [
+        ("check_interval = 5", "/etc/c.ini:3: check_interval: is ignored without `check`"),
+        (
+            "ready = tcp://cache:80",
+            "/etc/c.ini:3: ready: cache is no number and not in /etc/hosts here",
+        ),
+        (
+            "check = http://cache/up",
+            "/etc/c.ini:3: check: cache is no number and not in /etc/hosts here",
+        ),
+        (
+            "depends_on = b, e, once\nessential = 1",
+            "/etc/c.ini:3: depends_on: a is essential and b is not",
+        ),
+        ("x_note = 'one ; two'", "/etc/c.ini:3: x_note: has a comment that begins inside quotes"),
+    ] {
+        let found = warnings(&format!("[watcher:a]\ncmd = x\n{lines}\n{others}"));
+        assert_eq!(found.len(), 1, "{lines}: {found:?}");
+        assert!(found[0].starts_with(expected), "{lines}: {found:?}");
+    }
+    for lines in [
+        "check = watchdog\ncheck_interval = 5",
+        "ready = tcp://DB:80",
+        "ready = tcp://localhost:80",
+        "ready = tcp://[::1]:80",
+        "ready = tcp://192.0.2.1:80",
+        "depends_on = e, once\nessential = 1",
+        "depends_on = b",
+        "x_note = don't ; a comment",
+        "x_note = 'one; two'",
+        "x_note = 'one' ; 'two'",
+    ] {
+        let found = warnings(&format!("[watcher:a]\ncmd = x\n{lines}\n{others}"));
+        assert!(found.is_empty(), "{lines}: {found:?}");
+    }
+}
+
+#[test]
+fn a_quote_that_a_comment_has_cut_is_explained() {
+    let found = mistakes("[watcher:a]\ncmd = sh -c 'sleep 1 ; date'\n");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().all(|it| it.starts_with("/etc/c.ini:2: cmd: ")), "{found:?}");
+    assert!(found.iter().any(|it| it.contains("a semicolon after a blank")), "{found:?}");
 }
 
 #[test]

@@ -113,7 +113,7 @@ pub fn read(
             reader.option(reading, &layer, entry);
         }
     }
-    reader.finish(reading, &section.at)
+    reader.finish(reading, section)
 }
 
 /// What an option takes beside its value.
@@ -277,7 +277,8 @@ impl<'a> Reader<'a> {
         options::find(&STREAM, name).map_or(Ok(()), |row| (row.parse)(draft, text))
     }
 
-    fn finish(mut self, reading: &mut Reading<'_>, at: &Position) -> Option<Read> {
+    fn finish(mut self, reading: &mut Reading<'_>, section: &Section) -> Option<Read> {
+        let at = &section.at;
         self.check_command(reading, at);
         self.check_streams(reading);
         let settings = &self.draft.settings;
@@ -323,6 +324,7 @@ impl<'a> Reader<'a> {
         }
         let mut settings = self.draft.into_settings();
         settings.identity = identity;
+        reading.doubt_probes(&settings, section);
         crate::sort::sort_by_key(&mut self.hooks, |hook| hook.name);
         settings.hooks = self.hooks.into();
         crate::sort::sort_by_key(&mut self.rlimits, |limit| limit.resource);

@@ -69,7 +69,8 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let State::Clearing { tag, .. } = self.slot(id).state else { return };
+        let State::Clearing { tag, ref told, .. } = self.slot(id).state else { return };
+        let pids = told.clone();
         match stage {
             StopStage::Asked { .. } => {
                 // Forgetting who was told makes the next survey kill all that are left.
@@ -78,7 +79,7 @@ impl Supervisor {
                 self.ask_survey(actions);
             }
             StopStage::Killed { .. } | StopStage::Stuck => {
-                actions.push(Action::Report(Report::Stuck { slot: id }));
+                actions.push(Action::Report(Report::Stuck { slot: id, pids }));
                 self.vacate(id, now, actions);
             }
         }

@@ -42,12 +42,13 @@ impl Supervisor {
             Command::Start(selection) => self.start_command(asker, &selection, now, actions),
             Command::Stop(selection) => self.stop_command(asker, &selection, now, actions),
             Command::StopWithDependants(selection) => {
-                let named = self.select(&selection)?;
-                let mut watchers = self.with_dependants(&named);
-                // Those that wait go on waiting.
-                watchers.retain(|w| self.watchers[*w].is_up() || named.contains(w));
-                self.stop_group(asker, watchers, BTreeSet::new(), now, actions);
-                Ok(())
+                self.with_dependants_command(asker, Kind::Stop, &selection, now, actions)
+            }
+            Command::RestartWithDependants(selection) => {
+                self.with_dependants_command(asker, Kind::Restart, &selection, now, actions)
+            }
+            Command::StartWithDependants(selection) => {
+                self.with_dependants_command(asker, Kind::Start, &selection, now, actions)
             }
             Command::Restart(selection) => self.restart_command(asker, &selection, now, actions),
             Command::Reload { name, graceful, sequential } => {
@@ -122,7 +123,7 @@ impl Supervisor {
         self.watchers.find(name).ok_or_else(|| Refusal::not_found(name))
     }
 
-    fn select(&self, selection: &Selection) -> Result<Vec<u32>, Refusal> {
+    pub(super) fn select(&self, selection: &Selection) -> Result<Vec<u32>, Refusal> {
         let here = self.watchers.entries().filter(|(_, watcher)| !watcher.leaving);
         match selection {
             Selection::All => Ok(here.map(|(w, _)| w).collect()),
@@ -150,12 +151,9 @@ impl Supervisor {
             return Ok(());
         }
         if !names_them(selection) {
-            watchers.retain(|w| self.settings(*w).autostart);
+            watchers.retain(|w| self.settings(*w).autostart && !self.watchers[*w].has_completed());
         }
-        let key = self.tickets.issue(asker, watchers.len(), Form::Done, After::default());
-        self.begun(asker, key, watchers.is_empty(), now, actions);
-        self.plan_starts(watchers, key.as_slice(), now);
-        self.start_more(now, actions);
+        self.start_group(asker, watchers, now, actions);
         Ok(())
     }
 
@@ -174,31 +172,6 @@ impl Supervisor {
             self.stop_group(asker, watchers, BTreeSet::new(), now, actions);
         }
         Ok(())
-    }
-
-    /// All of them stop, those first that others of them depend on last; then some start.
-    pub(super) fn stop_group(
-        &mut self,
-        asker: Asker,
-        mut watchers: Vec<u32>,
-        start: BTreeSet<u32>,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
-        crate::sort::sort_by_key(&mut watchers, |w| self.settings(*w).priority);
-        self.tickets.forget_starts(&watchers);
-        for w in &watchers {
-            self.leave_plan(*w, now, actions);
-        }
-        let mut layers = self.stop_layers(&watchers);
-        layers.reverse();
-        let first = layers.pop().unwrap_or_default();
-        let after = After { stop: layers, start };
-        let key = self.tickets.issue(asker, first.len(), Form::Done, after);
-        self.begun(asker, key, first.is_empty(), now, actions);
-        for w in first {
-            self.operate(w, Kind::Stop, key.into_iter().collect(), now, actions);
-        }
     }
 
     fn restart_command(
@@ -234,21 +207,6 @@ impl Supervisor {
         self.tickets.forget_stops(&watchers);
         self.operate_all(asker, kind, Form::Info, &watchers, now, actions);
         Ok(())
-    }
-
-    /// All of them stop, then all of them start, in order; those that do not start by themselves
-    /// only if they were `named`.
-    pub(super) fn restart_group(
-        &mut self,
-        asker: Asker,
-        watchers: Vec<u32>,
-        named: bool,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
-        let starts = |w: &u32| named || self.settings(*w).autostart;
-        let start = watchers.iter().copied().filter(starts).collect();
-        self.stop_group(asker, watchers, start, now, actions);
     }
 
     /// The same for all of these watchers.
@@ -424,7 +382,9 @@ impl Supervisor {
     ) -> Vec<Kind> {
         let watcher = &mut self.watchers[w];
         let old = std::mem::replace(&mut watcher.settings, settings.clone());
-        if watcher.planned.is_some() && old.depends_on != settings.depends_on {
+        self.note_oneshot(w);
+        self.look_at_dependants(w);
+        if self.watchers[w].planned.is_some() && old.depends_on != settings.depends_on {
             self.plan_starts(vec![w], &[], now);
         }
         if self.watchers[w].phase == Phase::Stopped(Why::Waiting) && !self.is_on_demand(w) {

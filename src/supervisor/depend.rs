@@ -2,6 +2,7 @@
 //! open, and everything stops the other way round. A dependency that is not there (removed, or
 //! switched off in the file) is not waited for.
 
+use super::slot::{Slot, State, Way};
 use super::watcher::{Phase, Watcher, Why};
 use super::{Supervisor, Watchers};
 use crate::config::settings::Gate;
@@ -13,27 +14,54 @@ pub struct Blocker {
     /// The dependency.
     pub(super) on: u32,
     gate: Gate,
-    /// The dependency is not on its way; somebody has to start it.
-    stopped: Option<Why>,
+    /// Waiting alone does not help.
+    pub(super) root: Option<Root>,
+}
+
+/// Where a row of watchers that wait for each other ends in vain: this one is not on its way, and
+/// somebody has to see to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Root {
+    pub(super) watcher: u32,
+    pub(super) why: Why,
+}
+
+impl Root {
+    /// It has ended by itself; nobody has told it to.
+    pub(super) fn is_an_end(self) -> bool {
+        match self.why {
+            Why::Failed | Why::Ended => true,
+            Why::NotStarted | Why::Asked | Why::Waiting | Why::Completed => false,
+        }
+    }
 }
 
 impl Blocker {
-    /// Waiting alone does not help.
-    pub(super) fn is_hopeless(&self) -> bool {
-        self.stopped.is_some()
+    /// The watcher that somebody has to see to, or the one that is waited for.
+    pub fn culprit(&self) -> u32 {
+        self.root.map_or(self.on, |root| root.watcher)
     }
 
-    /// What is waited for; `name` is that of the dependency.
-    pub(super) fn text(&self, name: &str) -> String {
-        match (self.stopped, self.gate) {
-            (Some(Why::Failed), _) => format!("waiting for {name}, which failed"),
-            (Some(Why::Ended), _) => format!("waiting for {name}, which ended"),
-            (Some(Why::NotStarted | Why::Asked | Why::Waiting | Why::Completed), _) => {
-                format!("waiting for {name}, which is stopped")
+    /// What is waited for; `name` gives that of a watcher.
+    pub(super) fn text<'a>(&self, name: impl Fn(u32) -> &'a str) -> String {
+        let on = name(self.on);
+        let Some(root) = self.root else {
+            return match self.gate {
+                Gate::Started => format!("waiting for {on} to start"),
+                Gate::Ready => format!("waiting for {on} to be ready"),
+                Gate::Completed => format!("waiting for {on} to complete"),
+            };
+        };
+        let end = match root.why {
+            Why::Failed => "failed",
+            Why::Ended => "ended",
+            Why::NotStarted | Why::Asked | Why::Waiting | Why::Completed => "is stopped",
+        };
+        match root.watcher == self.on {
+            true => format!("waiting for {on}, which {end}"),
+            false => {
+                format!("waiting for {on}, which waits for {}, which {end}", name(root.watcher))
             }
-            (None, Gate::Started) => format!("waiting for {name} to start"),
-            (None, Gate::Ready) => format!("waiting for {name} to be ready"),
-            (None, Gate::Completed) => format!("waiting for {name} to complete"),
         }
     }
 }
@@ -41,18 +69,31 @@ impl Blocker {
 impl Supervisor {
     /// What keeps a watcher from starting: what is hopeless first.
     pub(super) fn blocker(&self, w: u32) -> Option<Blocker> {
-        let dependencies = self.watchers[w].settings.depends_on.iter();
-        let blockers = dependencies.filter_map(|dependency| {
-            let on = self.watchers.find(&dependency.name)?;
-            self.watchers[on].blocks(on, dependency.gate)
-        });
-        blockers.min_by_key(|blocker| !blocker.is_hopeless())
+        let blockers = self.gates(w).filter_map(|(on, gate)| self.closed(on, gate));
+        blockers.min_by_key(|blocker| blocker.root.is_none())
     }
 
-    /// The watchers that this one waits for.
-    pub(super) fn dependencies(&self, w: u32) -> Vec<u32> {
-        let names = self.watchers[w].settings.depends_on.iter();
-        names.filter_map(|dependency| self.watchers.find(&dependency.name)).collect()
+    /// What keeps this gate closed.
+    pub(super) fn closed(&self, on: u32, gate: Gate) -> Option<Blocker> {
+        let watcher = self.watchers.get(on).filter(|watcher| !watcher.leaving)?;
+        let is_on_its_way = watcher.current.is_some() || !watcher.queued.is_empty();
+        let (is_open, root) = match (watcher.phase, &watcher.planned) {
+            // It is about to run again, or waits in vain itself.
+            (Phase::Stopped(_), Some(planned)) => (false, planned.root()),
+            // Its sockets are there, and whoever comes to them is served.
+            (Phase::Stopped(Why::Waiting), None) => (true, None),
+            (Phase::Stopped(_), None) if is_on_its_way => (false, None),
+            (Phase::Stopped(Why::Completed), None) => (true, None),
+            (Phase::Stopped(why), None) => (false, Some(Root { watcher: on, why })),
+            (Phase::Starting | Phase::Active | Phase::Stopping, _) => (watcher.is_open(gate), None),
+        };
+        (!is_open).then_some(Blocker { on, gate, root })
+    }
+
+    /// The watchers that this one waits for, and until when; each once.
+    pub(super) fn gates(&self, w: u32) -> impl Iterator<Item = (u32, Gate)> {
+        let dependencies = self.watchers[w].settings.depends_on.iter();
+        dependencies.filter_map(|it| Some((self.watchers.find(&it.name)?, it.gate)))
     }
 
     /// These and all that depend on one of them, directly or not.
@@ -75,22 +116,34 @@ impl Supervisor {
 }
 
 impl Watcher {
-    fn blocks(&self, number: u32, gate: Gate) -> Option<Blocker> {
-        let is_on_its_way =
-            self.planned.is_some() || self.current.is_some() || !self.queued.is_empty();
-        let (is_open, stopped) = match (self.phase, gate) {
-            // It may be about to run again.
-            (Phase::Stopped(Why::Completed), _) => (!is_on_its_way, None),
-            // Its sockets are there, and whoever comes to them is served.
-            (Phase::Stopped(Why::Waiting), _) => (true, None),
-            (Phase::Stopped(why), _) => (false, Some(why).filter(|_| !is_on_its_way)),
-            (Phase::Starting | Phase::Active, Gate::Started) => (self.is_started, None),
-            (Phase::Active, Gate::Ready) => (!self.settings.oneshot, None),
+    /// What waits for this may go on: not only once, but now.
+    fn is_open(&self, gate: Gate) -> bool {
+        let has_executed =
+            |slot: &Slot| matches!(slot.state, State::Running { way: Way::Executed, .. });
+        match (self.phase, gate) {
+            (Phase::Starting | Phase::Active, Gate::Started) => {
+                self.is_started && self.all_serve(has_executed)
+            }
+            (Phase::Active, Gate::Ready) => !self.settings.oneshot && self.is_ready(),
             (Phase::Active, Gate::Completed)
             | (Phase::Starting, Gate::Ready | Gate::Completed)
-            | (Phase::Stopping, _) => (false, None),
-        };
-        (!is_open).then_some(Blocker { on: number, gate, stopped })
+            | (Phase::Stopping | Phase::Stopped(_), _) => false,
+        }
+    }
+
+    /// All its processes do their work.
+    pub(super) fn is_ready(&self) -> bool {
+        self.all_serve(Slot::is_ready)
+    }
+
+    /// As long as a reload goes on, it is the old ones that serve.
+    fn all_serve(&self, serves: impl Fn(&Slot) -> bool) -> bool {
+        let new = self.reload.as_ref().map_or(&[][..], |reload| &reload.new);
+        let slots = self.slots.iter().zip(0..);
+        let mut counted =
+            slots.filter(|(slot, index)| slot.wanted && !new.contains(index)).peekable();
+        // With its last one given up it is about to have ended.
+        (counted.peek().is_some() || self.sized == 0) && counted.all(|(slot, _)| serves(slot))
     }
 }
 

@@ -46,6 +46,13 @@ impl Supervisor {
             let is_busy = watcher.current.is_some() || !watcher.queued.is_empty();
             assert!(!is_busy || self.busy.contains(&w), "what is to be done is not forgotten");
         }
+        let oneshots = self.watchers.entries().filter(|(_, it)| it.is_unfinished_oneshot());
+        let mut known: Vec<u32> = self.plan.oneshots().collect();
+        known.sort_unstable();
+        assert!(oneshots.map(|(w, _)| w).eq(known), "one-shots that others wait for are known");
+        for (w, _) in self.watchers.entries().filter(|_| !self.is_stopping()) {
+            assert!(self.is_known_to_wait(w), "what keeps a watcher from starting is known");
+        }
         self.hooks.check();
         self.probes.check();
         let is_done = self.busy.is_empty() && self.plan.is_empty() && self.kills.is_empty();

@@ -15,6 +15,7 @@ mod demand;
 mod depend;
 mod event;
 mod extras;
+mod group;
 mod hooks;
 mod invariants;
 mod kill;
@@ -138,6 +139,8 @@ pub struct Supervisor {
     dice: u64,
     /// Code of the first failure, for `exit_when_done`.
     first_failure: Option<u8>,
+    /// A watcher that was not well when somebody last asked whether all are.
+    ill: u32,
 }
 
 #[derive(Debug)]
@@ -203,6 +206,7 @@ impl Supervisor {
             last_tag: Tag::first_of(instance),
             dice: seed,
             first_failure: None,
+            ill: 0,
         }
     }
 
@@ -282,7 +286,8 @@ impl Supervisor {
 
     fn is_settled(&self, now: Moment) -> bool {
         let is_due = self.next_deadline().is_some_and(|at| at <= now);
-        matches!(self.life, Life::Over) || self.touched.is_empty() && !is_due
+        let is_looked_at = self.plan.is_looked_at() || self.is_stopping();
+        matches!(self.life, Life::Over) || self.touched.is_empty() && !is_due && is_looked_at
     }
 
     /// When `Event::Tick` is needed at the latest, unless something else happens before.

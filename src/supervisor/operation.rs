@@ -188,6 +188,7 @@ impl Supervisor {
         if self.busy.contains(&w) {
             self.touched.push(w);
         }
+        self.look_at_dependants(w);
     }
 
     pub(super) fn advance_touched(&mut self, now: Moment, actions: &mut Vec<Action>) {

@@ -1,7 +1,7 @@
 //! Commands that only read: answered from what is known, at once, whatever else goes on.
 
 use super::report::Names;
-use super::slot::{Slot, State, Way};
+use super::slot::{Slot, State, StopStage, Way};
 use super::watcher::{Phase, Watcher, Why};
 use super::{SlotId, Supervisor};
 use crate::commands::{Answer, Command, ProcessDetail, Status, WatcherDetail};
@@ -84,10 +84,12 @@ impl Supervisor {
             | Command::Reload { .. }
             | Command::ReloadConfig { .. }
             | Command::Restart(_)
+            | Command::RestartWithDependants(_)
             | Command::Rm { .. }
             | Command::Set { .. }
             | Command::Signal { .. }
             | Command::Start(_)
+            | Command::StartWithDependants(_)
             | Command::Stats { .. }
             | Command::Stop(_)
             | Command::StopWithDependants(_) => return None,
@@ -95,9 +97,12 @@ impl Supervisor {
         Some(answer.unwrap_or_else(Answer::Refused))
     }
 
-    /// Everything that was to run does what it is for.
-    pub fn is_all_well(&self) -> bool {
-        !self.is_stopping() && self.watchers.iter().all(Watcher::is_healthy)
+    /// Everything that was to run does what it is for. Asked after every event, so it goes on where
+    /// it has found one last that is not well.
+    pub fn is_all_well(&mut self) -> bool {
+        let ill = self.watchers.next_that(self.ill, |watcher| !watcher.is_healthy());
+        self.ill = ill.unwrap_or_default();
+        !self.is_stopping() && ill.is_none()
     }
 
     fn here(&self) -> impl Iterator<Item = (u32, &Watcher)> {
@@ -169,12 +174,31 @@ impl Watcher {
         self.sized < self.settings.numprocesses && self.current.is_none()
     }
 
+    /// It is not as it should be, and nothing that goes on changes that.
+    fn is_hopeless(&self) -> bool {
+        match (&self.planned, self.phase) {
+            (Some(planned), _) => planned.root().is_some(),
+            (None, Phase::Stopped(Why::Failed)) => self.current.is_none() && self.queued.is_empty(),
+            (None, Phase::Starting | Phase::Active) => self.failed,
+            (None, Phase::Stopped(_) | Phase::Stopping) => false,
+        }
+    }
+
+    /// A process that hangs in the kernel.
+    fn stuck(&self) -> Option<Pid> {
+        self.slots.iter().find_map(|slot| match &slot.state {
+            State::Stopping { leader, stage: StopStage::Stuck, .. } => Some(leader.pid),
+            _ => None,
+        })
+    }
+
     fn note(&self) -> &'static str {
         match self.phase {
             _ if self.planned.is_some() => "waiting to start",
             Phase::Starting | Phase::Active if self.settings.oneshot => "not completed",
             Phase::Active if self.lacks_some() => "not all reloaded",
             Phase::Starting if self.is_started => "not ready",
+            Phase::Active if !self.is_healthy() && !self.is_ready() => "not ready",
             Phase::Stopped(Why::NotStarted) => "not started",
             Phase::Stopped(Why::Waiting) => "waiting for a connection",
             Phase::Stopped(Why::Failed) => "failed",
@@ -188,22 +212,37 @@ impl Watcher {
 }
 
 impl Supervisor {
+    /// A word more on its state, which may name others.
+    fn note_of(&self, w: u32, names: &dyn Names) -> Box<str> {
+        let watcher = &self.watchers[w];
+        if watcher.planned.is_none() {
+            return match watcher.stuck() {
+                Some(pid) => format!("SIGKILL does not end pid {pid}").into(),
+                None => watcher.note().into(),
+            };
+        }
+        match (self.blocker(w), self.awaited_oneshot(w)) {
+            (Some(blocker), _) => blocker.text(|w| names.watcher(w)).into(),
+            (None, Some(oneshot)) => {
+                let name = names.watcher(oneshot);
+                format!("waiting for {name} to end, a one-shot of higher priority").into()
+            }
+            (None, None) => watcher.note().into(),
+        }
+    }
+
     fn detail(&self, w: u32, now: Moment, names: &dyn Names) -> WatcherDetail {
         let watcher = &self.watchers[w];
         let last_death =
             watcher.last_death.as_ref().map(|death| (death.brief(names), now.since_ms(death.at)));
-        let blocker = watcher.planned.is_some().then(|| self.blocker(w)).flatten();
-        let note = match blocker {
-            Some(blocker) => blocker.text(names.watcher(blocker.on)).into(),
-            None => watcher.note().into(),
-        };
         let slots = watcher.slots.iter().enumerate();
         let dependencies = watcher.settings.depends_on.iter();
         WatcherDetail {
             name: names.watcher(w).into(),
             status: watcher.status(),
             healthy: watcher.is_healthy(),
-            note,
+            note: self.note_of(w, names),
+            hopeless: watcher.is_hopeless(),
             numprocesses: watcher.settings.numprocesses,
             processes: slots
                 .filter_map(|(index, slot)| slot.detail(index as u32 + 1, now))

@@ -159,10 +159,12 @@ pub enum Report {
         /// Its id.
         pid: Pid,
     },
-    /// SIGKILL did not end a process.
+    /// SIGKILL did not end a process, or those that one has left behind.
     Stuck {
         /// Where.
         slot: SlotId,
+        /// Their ids.
+        pids: Vec<Pid>,
     },
     /// A watcher starts when somebody comes to one of its sockets.
     Listening {
@@ -265,6 +267,15 @@ pub enum StopCause {
         /// The code that circusd will exit with.
         code: u8,
     },
+    /// An essential watcher waits in vain, as what it needs has ended.
+    Hopeless {
+        /// Which watcher.
+        watcher: u32,
+        /// What it waits for.
+        blocker: Blocker,
+        /// The code that circusd will exit with.
+        code: u8,
+    },
     /// `exit_when_done`, and nothing is left to do.
     Done {
         /// The code that circusd will exit with.
@@ -298,6 +309,8 @@ impl Report {
     pub fn level(&self) -> LogLevel {
         match self {
             Report::Died { next: Next::GivenUp { .. }, .. } => LogLevel::Error,
+            // That it is replaced was told, with the reason.
+            Report::Died { fault: Some(_), next: Next::Start { .. }, .. } => LogLevel::Debug,
             Report::Died { success: true, .. } => LogLevel::Info,
             Report::Died { .. }
             | Report::ForkFailed { .. }
@@ -411,7 +424,7 @@ impl Report {
             | Report::LeftBehind { slot, .. }
             | Report::Hanging { slot, .. }
             | Report::ProbeStuck { slot }
-            | Report::Stuck { slot } => Some(slot.watcher),
+            | Report::Stuck { slot, .. } => Some(slot.watcher),
             Report::Stopping { .. }
             | Report::Hurried { .. }
             | Report::Orphans { .. }
@@ -435,7 +448,7 @@ impl Report {
             Report::ForkFailed { slot, .. }
             | Report::LeftBehind { slot, .. }
             | Report::ProbeStuck { slot }
-            | Report::Stuck { slot } => Some((slot.wid(), None)),
+            | Report::Stuck { slot, .. } => Some((slot.wid(), None)),
             Report::Started { .. }
             | Report::Ready { .. }
             | Report::Listening { .. }

@@ -26,7 +26,7 @@ impl Report {
             Report::Idle { watcher, idle_ms } => idle(names.watcher(*watcher), *idle_ms),
             Report::Succeeded { slot, pid, by } => succeeded(*slot, *pid, *by, names),
             Report::Blocked { watcher, blocker } => {
-                let what = blocker.text(names.watcher(blocker.on));
+                let what = blocker.text(|w| names.watcher(w));
                 format!("{} is {what}", names.watcher(*watcher))
             }
             Report::HookFailed { watcher, hook, reason, follows } => {
@@ -39,7 +39,7 @@ impl Report {
             Report::ProbeStuck { slot } => probe_stuck(*slot, names),
             Report::Known { slot, pid } => known(*slot, *pid, names),
             Report::Respawned { slot, pid } => format!("{} started (pid {pid})", at(names, *slot)),
-            Report::Died { .. } => self.death(names),
+            Report::Died { .. } => self.death(self.ending(names), names),
             Report::ForkFailed { slot, errno, next } => fork_failed(*slot, *errno, *next, names),
             Report::NeverStarted { watcher } => {
                 format!("{} is never started: max_retry is 0", names.watcher(*watcher))
@@ -50,9 +50,7 @@ impl Report {
                 left_behind(*slot, pids, *killed, names)
             }
             Report::Hanging { slot, pid } => hanging(*slot, *pid, names),
-            Report::Stuck { slot } => {
-                format!("{}: SIGKILL does not end it: it hangs in the kernel", at(names, *slot))
-            }
+            Report::Stuck { slot, pids } => stuck(*slot, pids, names),
             Report::Stopped { watcher, asked: true } => {
                 format!("{} stopped", names.watcher(*watcher))
             }
@@ -85,12 +83,21 @@ impl Report {
 
     /// How a process has ended: no subject, and nothing of what follows. Empty for other facts.
     pub fn cause(&self, names: &dyn Names) -> String {
+        self.to_death().map_or(String::new(), |death| death.text(names))
+    }
+
+    /// The same without what it was replaced for, which was told when that began.
+    fn ending(&self, names: &dyn Names) -> String {
+        self.to_death().map_or(String::new(), |death| death.ending_text(names))
+    }
+
+    fn to_death(&self) -> Option<Death> {
         let Report::Died { slot, pid, ending, ref fault, lived_ms, memory_short, next, .. } = *self
         else {
-            return String::new();
+            return None;
         };
         let (fault, at) = (fault.clone(), Moment::default());
-        Death { slot, pid, ending, fault, lived_ms, memory_short, next, at }.text(names)
+        Some(Death { slot, pid, ending, fault, lived_ms, memory_short, next, at })
     }
 
     fn outlasted(&self, names: &dyn Names) -> String {
@@ -101,9 +108,17 @@ impl Report {
         format!("{who} (pid {pid}) did not end within {waited} of {signal}: killed")
     }
 
-    fn death(&self, names: &dyn Names) -> String {
+    /// The same and what has led to it, for who reads no other sentence.
+    pub fn whole_text(&self, names: &dyn Names) -> String {
+        match self {
+            Report::Died { .. } => self.death(self.cause(names), names),
+            other => other.text(names),
+        }
+    }
+
+    fn death(&self, cause: String, names: &dyn Names) -> String {
         let Report::Died { slot, pid, ending, next, .. } = *self else { return String::new() };
-        let (who, cause, then) = (at(names, slot), self.cause(names), then(next));
+        let (who, then) = (at(names, slot), then(next));
         match ending {
             Ending::NotExecuted(_) => format!("{who}: {cause}; {then}"),
             Ending::Exited(_) | Ending::Killed(_) => format!("{who} (pid {pid}) {cause}; {then}"),
@@ -208,6 +223,12 @@ fn hanging(slot: SlotId, pid: Pid, names: &dyn Names) -> String {
     )
 }
 
+/// Its own process, or some that this has left behind.
+fn stuck(slot: SlotId, pids: &[Pid], names: &dyn Names) -> String {
+    let hang = if pids.len() == 1 { "it hangs" } else { "they hang" };
+    format!("{}: SIGKILL does not end {}: {hang} in the kernel", at(names, slot), list(pids))
+}
+
 fn left_behind(slot: SlotId, pids: &[Pid], killed: bool, names: &dyn Names) -> String {
     let then = if killed { "now killed" } else { "now asked to end" };
     format!("{} left {} behind, {then}", at(names, slot), list(pids))
@@ -272,6 +293,11 @@ fn stopping(cause: StopCause, names: &dyn Names) -> String {
         StopCause::Command => "quit received: stopping".to_string(),
         StopCause::Essential { watcher, code } => {
             format!("{} is essential and ended: stopping, exit code {code}", names.watcher(watcher))
+        }
+        StopCause::Hopeless { watcher, blocker, code } => {
+            let what = blocker.text(|w| names.watcher(w));
+            let name = names.watcher(watcher);
+            format!("{name} is essential and {what}: stopping, exit code {code}")
         }
         StopCause::Done { code } => format!("nothing left to run: stopping, exit code {code}"),
     }

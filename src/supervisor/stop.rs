@@ -5,7 +5,7 @@
 //! when no child is left: not a moment later.
 
 use super::calls::Sending;
-use super::depend::Dependants;
+use super::depend::{Dependants, Root};
 use super::lives::KILL_MS;
 use super::report::{HurryCause, StopCause};
 use super::slot::{Leader, State, StopStage};
@@ -140,7 +140,7 @@ impl Supervisor {
                 StopStage::Killed { give_up_at: now.after_ms(KILL_MS) }
             }
             StopStage::Killed { .. } | StopStage::Stuck => {
-                actions.push(Action::Report(Report::Stuck { slot: id }));
+                actions.push(Action::Report(Report::Stuck { slot: id, pids: vec![pid] }));
                 StopStage::Stuck
             }
         };
@@ -191,6 +191,21 @@ impl Supervisor {
             let code = watcher.last_code;
             self.begin_shutdown(StopCause::Essential { watcher: w, code }, code, now, actions);
         }
+    }
+
+    /// An essential watcher waits for what has ended and will not come again: nobody would notice.
+    pub(super) fn stop_for_a_dependency(
+        &mut self,
+        w: u32,
+        root: Root,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(blocker) = self.blocker(w) else { return };
+        let last = self.watchers[root.watcher].last_code;
+        // A hook that has said no has no code.
+        let code = last.max(u8::from(root.why == Why::Failed));
+        self.begin_shutdown(StopCause::Hopeless { watcher: w, blocker, code }, code, now, actions);
     }
 
     /// A slot has become empty: has its watcher come to an end?
@@ -263,7 +278,7 @@ impl Supervisor {
                 StopCause::Signal(_) => true,
                 // It was sent the signals so far; only its descendants are waited for.
                 StopCause::Essential { watcher, .. } => self.is_main(watcher),
-                StopCause::Done { .. } | StopCause::Command => false,
+                StopCause::Hopeless { .. } | StopCause::Done { .. } | StopCause::Command => false,
             }),
             orphans: Orphans::Later,
             dependants: Dependants::default(),

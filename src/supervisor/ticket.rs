@@ -35,8 +35,10 @@ struct Pending {
     /// Parts that are not done yet.
     parts: usize,
     form: Form,
-    /// What one of the parts could not do.
-    refusal: Option<Refusal>,
+    /// What parts could not do.
+    refusals: Vec<Refusal>,
+    /// Those that are too many to be told.
+    more: usize,
     after: After,
 }
 
@@ -48,6 +50,9 @@ pub(super) struct After {
     /// Then, watchers to be started.
     pub(super) start: BTreeSet<u32>,
 }
+
+/// So many reasons are told to whoever has asked for something; the others are counted.
+const REFUSALS_MAX: usize = 10;
 
 impl After {
     fn forget_stops(&mut self, watchers: &[u32]) {
@@ -101,7 +106,7 @@ impl Tickets {
                 Key::Own(self.last_own)
             }
         };
-        self.pending.insert(key, Pending { parts, form, refusal: None, after });
+        self.pending.insert(key, Pending { parts, form, refusals: Vec::new(), more: 0, after });
         Some(key)
     }
 
@@ -155,7 +160,10 @@ impl Supervisor {
             let Some(pending) = self.tickets.pending.get_mut(&key) else { continue };
             pending.parts = pending.parts.saturating_sub(1);
             if let Some(refusal) = &outcome.refusal {
-                pending.refusal.get_or_insert_with(|| refusal.clone());
+                match pending.refusals.len() < REFUSALS_MAX {
+                    true => pending.refusals.push(refusal.clone()),
+                    false => pending.more += 1,
+                }
             }
             if pending.parts > 0 {
                 continue;
@@ -208,8 +216,13 @@ impl Supervisor {
 }
 
 fn answer(pending: &Pending, outcome: &Outcome) -> Answer {
-    if let Some(refusal) = &pending.refusal {
-        return Answer::Refused(refusal.clone());
+    if let Some(first) = pending.refusals.first() {
+        let reasons: Vec<&str> = pending.refusals.iter().map(|it| &*it.reason).collect();
+        let mut reason = reasons.join("\n");
+        if pending.more > 0 {
+            reason.push_str(&format!("\nand {} more", pending.more));
+        }
+        return Answer::Refused(Refusal::new(first.errno, reason));
     }
     match pending.form {
         Form::Done => Answer::Done,

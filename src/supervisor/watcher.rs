@@ -39,6 +39,8 @@ pub(super) struct Watcher {
     pub(super) run: u32,
     /// It is to be started when its turn comes.
     pub(super) planned: Option<Planned>,
+    /// Watchers of a priority below this one wait for it, as it is a one-shot that has not ended.
+    pub(super) awaited_by: Option<i32>,
     /// What it does for a command, and what it is to do after that.
     pub(super) current: Option<Current>,
     pub(super) queued: VecDeque<Operation>,
@@ -109,6 +111,7 @@ impl Watcher {
             refused: None,
             run: 0,
             planned: None,
+            awaited_by: None,
             current: None,
             queued: VecDeque::new(),
             demand: Demand::default(),
@@ -151,6 +154,11 @@ impl Watcher {
     /// Not even a descendant is left to wait for.
     pub(super) fn is_vacant(&self) -> bool {
         self.slots.iter().all(|slot| matches!(slot.state, State::Vacant))
+    }
+
+    /// A one-shot that has done what it is for.
+    pub(super) fn has_completed(&self) -> bool {
+        self.phase == Phase::Stopped(Why::Completed)
     }
 
     /// A one-shot that has not come to its end.

@@ -57,6 +57,12 @@ impl Watchers {
         self.by_number.iter().map(|(number, watcher)| (*number, &**watcher))
     }
 
+    /// The first for which this holds, from this number on and round.
+    pub(super) fn next_that(&self, from: u32, holds: impl Fn(&Watcher) -> bool) -> Option<u32> {
+        let round = self.by_number.range(from..).chain(self.by_number.range(..from));
+        round.filter(|(_, watcher)| holds(watcher)).map(|(number, _)| *number).next()
+    }
+
     /// The one of this name, in any case. One that is on its way out is not there any more.
     pub(super) fn find(&self, name: &str) -> Option<u32> {
         self.by_name.get(&*name.to_lowercase()).copied()

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 fn watcher(name: &str, healthy: bool, note: &str, needs: &[&str]) -> Value {
     let status = if healthy { "active" } else { "stopped" };
+    let hopeless = note.ends_with("failed");
     json!({"name": name, "status": status, "healthy": healthy, "note": note, "numprocesses": 1,
+           "hopeless": hopeless,
            "processes": [], "restarts": 0, "last_death": null, "depends_on": needs})
 }
 
@@ -79,7 +81,13 @@ fn a_stop_takes_along_what_depends_on_it_only_if_told_to() {
         let requests = daemon.requests();
         assert_eq!(requests.last().expect("a request")["properties"], properties);
     }
-    assert_eq!(world.run(&["start", "db", "--with-dependants"]).code, 2);
+    for command in ["start", "restart"] {
+        assert_eq!(world.run(&[command, "db", "--with-dependants"]).out, "ok\n");
+        let requests = daemon.requests();
+        let request = requests.last().expect("a request");
+        assert_eq!(request["command"], command);
+        assert_eq!(request["properties"]["dependants"], json!(true));
+    }
 }
 
 #[test]
@@ -115,11 +123,12 @@ fn container_platforms_get_no_other_code_than_1_from_health() {
     assert_eq!((run.code, run.err.as_str()), (1, "error: program nosuch not found\n"));
     drop(daemon);
     assert_eq!(world.run(&["health"]).code, 1);
-    for seconds in ["soon", "-1", "NaN", "inf", ""] {
+    for seconds in ["5s", "-1", "NaN", "inf", ""] {
         let run = world.run(&["health", "--wait", seconds]);
         assert_eq!(run.code, 2);
         assert!(run.err.contains("use seconds, such as 30"), "{}", run.err);
     }
+    assert_eq!(world.run(&["health", "--wait=soon"]).code, 2);
 }
 
 #[test]
@@ -172,12 +181,50 @@ fn a_publication_is_a_reason_to_ask_again() {
 }
 
 #[test]
+fn nobody_waits_for_what_does_not_become_well_by_itself() {
+    let world = World::new();
+    let _daemon = world.daemon(|_| Some(web_waits_for_db()));
+    // Without a number it would be a minute.
+    for words in [&["health", "--wait", "1000"][..], &["health", "--wait", "db", "web"]] {
+        let run = world.run(words);
+        let expected = "db: stopped (failed)\nweb: stopped (waiting for db, which failed)\n";
+        assert_eq!((run.code, run.out.as_str()), (1, expected));
+    }
+    let run = world.run(&["health", "--wait", "cache"]);
+    assert_eq!((run.code, run.out.as_str()), (0, "cache: healthy\n"));
+}
+
+#[test]
+fn in_a_pipe_states_come_with_reasons_where_they_need_one() {
+    let world = World::new();
+    let _daemon = world.daemon(|request| match request["properties"]["name"].as_str() {
+        Some(_) => Some(all(watcher("web", false, "waiting for db, which failed", &[]))),
+        None => Some(web_waits_for_db()),
+    });
+    let run = world.run(&["status"]);
+    let expected = "cache: active\ndb: stopped (failed)\nmigrate: active\n\
+                    web: stopped (waiting for db, which failed)\n";
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (0, expected, ""));
+    let run = world.run(&["status", "--plain"]);
+    assert_eq!(run.out, "cache: active\ndb: stopped\nmigrate: active\nweb: stopped\n");
+    let run = world.run(&["status", "web"]);
+    let reason = "web: waiting for db, which failed\n";
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (0, "stopped\n", reason));
+}
+
+#[test]
 fn when_the_time_is_over_it_says_what_is_missing() {
     let world = World::new();
-    let daemon = world.daemon(|_| Some(web_waits_for_db()));
+    let daemon = world.daemon(|_| {
+        let watchers = [
+            watcher("db", false, "not ready", &[]),
+            watcher("web", false, "waiting for db to be ready", &[]),
+        ];
+        Some(json!({"statuses": {"db": "stopped", "web": "stopped"}, "watchers": watchers}))
+    });
     let start = Instant::now();
     let run = world.run(&["health", "--wait", "0.3"]);
-    let expected = "db: stopped (failed)\nweb: stopped (waiting for db, which failed)\n";
+    let expected = "db: stopped (not ready)\nweb: stopped (waiting for db to be ready)\n";
     assert_eq!((run.code, run.out.as_str()), (1, expected));
     assert!(start.elapsed() >= Duration::from_millis(300));
     let run = world.run(&["health", "-q", "--wait", "0"]);

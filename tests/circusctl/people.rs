@@ -29,7 +29,7 @@ fn the_table_is_there_for_who_wants_it() {
     assert!(run.out.contains("\"last_death\""), "{}", run.out);
     assert_eq!(daemon.requests()[1]["properties"], json!({"name": "web", "detail": true}));
     // Whoever reads the plain form asks for nothing more.
-    assert_eq!(world.run(&["status"]).out, "web: active\n");
+    assert_eq!(world.run(&["status", "--plain"]).out, "web: active\n");
     assert_eq!(daemon.requests()[2]["properties"], json!({}));
 }
 

@@ -22,13 +22,19 @@ fn a_failed_oneshot_holds_all_up_until_it_is_run_again_with_success() {
     }
     let tree = operate(&run, "tree");
     for part in [
-        " web  stopped (waiting for db to be ready)\n",
+        " web  stopped (waiting for db, which waits for migrate, which failed)\n",
         " db  stopped (waiting for migrate, which failed)\n",
         " migrate  stopped (failed)\n",
         " cache:started  active",
     ] {
         assert!(tree.contains(part), "{tree}");
     }
+    // Nobody waits out a minute for what does not come.
+    let said = ask(&run, "health --wait web");
+    let reason = "web: stopped (waiting for db, which waits for migrate, which failed)";
+    assert_eq!((said.code, said.out.trim()), (1, reason));
+    let said = ask(&run, "start web --waiting");
+    assert!(said.code != 0 && said.err.contains("start migrate first"), "{said:?}");
     run.write("allowed", "");
     operate(&run, "restart migrate");
     assert_eq!(operate(&run, "health --wait 20"), "healthy: all 4 watchers");
@@ -63,6 +69,42 @@ fn a_stop_with_dependants_begins_with_those_and_another_leaves_them_alone() {
     let (web, db) = (log.rfind("web stopped"), log.rfind("db stopped"));
     assert!(web.is_some() && web < db, "{log}");
     run.stop();
+}
+
+#[test]
+fn a_restart_with_dependants_stops_and_starts_them_in_order() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let run = operated(CHAIN);
+    run.write("allowed", "");
+    let mut run = run.start();
+    assert_eq!(operate(&run, "health --wait"), "healthy: all 4 watchers");
+    let before = run.log().len();
+    operate(&run, "restart db --with-dependants --waiting");
+    let log = run.log()[before..].to_string();
+    let at = |line: &str| log.find(line).unwrap_or_else(|| panic!("{line} in {log}"));
+    assert!(at("web stopped") < at("db stopped"));
+    assert!(at("db stopped") < at("db ready"));
+    assert!(at("db ready") < at("web started"));
+    assert!(!log.contains("migrate"), "{log}");
+    run.stop();
+}
+
+#[test]
+fn an_essential_watcher_that_waits_in_vain_ends_the_container() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let ini = "[watcher:web]\ncmd = sleep 902\ndepends_on = db\nessential = True\n\
+               [watcher:db]\ncmd = sh -c 'exit 7'\nready = after:100\nmax_restarts = 0\n";
+    let mut run = operated(ini).start();
+    assert_eq!(run.exit_code(), 7);
+    let log = run.log();
+    let last = "web is essential and waiting for db, which failed: stopping, exit code 7";
+    assert!(log.contains(last), "{log}");
+    let warning = "web is essential and db is not";
+    assert!(log.contains(warning), "{log}");
 }
 
 #[test]

@@ -206,3 +206,14 @@ fn a_key_file_that_is_none_is_told_before_anything_starts() {
     let good = World::plain(ini).with("own", key).with("friends", &public);
     assert!(says(&good, &["--check"], 0).contains("is valid"));
 }
+
+#[test]
+fn a_check_says_what_is_waited_for_and_how_it_is_looked_after() {
+    let ini = "[watcher:web]\ncmd = sleep 900\nready = tcp://127.0.0.1:80\ncheck = exec:true\n\
+               check_interval = 2.5\ndepends_on = db:started, migrate\n\
+               [watcher:db]\ncmd = sleep 900\n[watcher:migrate]\ncmd = true\noneshot = True\n";
+    let text = says(&World::plain(ini), &["--check"], 0);
+    let line = "waits for db (started) and migrate (completed), ready by tcp://127.0.0.1:80, \
+                checked by exec:true every 2.5 s";
+    assert!(text.contains(line), "{text}");
+}

@@ -3,6 +3,7 @@
 //! the end the faults stop, and everything must settle; then a stop must end it.
 //!
 //! `SEED=7 cargo test --test simulation` runs one seed; `SEEDS=5000` runs so many.
+//! With `COMMANDED=1` clients start and stop watchers in that one run too.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
@@ -11,13 +12,14 @@ mod dice;
 mod rules;
 mod world;
 
+use circus::commands::{Command, Matching, Selection};
 use circus::config::settings::{
     Config, HookName, Limit, Liveness, Respawn, Variable, WatcherSettings,
 };
 use circus::config::{self, Source};
 use circus::moment::Moment;
 use circus::signal::Signal;
-use circus::supervisor::{Action, Event, Mode, Report, Supervisor};
+use circus::supervisor::{Action, Asker, Event, Mode, Report, Supervisor, Ticket};
 use dice::Dice;
 use rules::Rules;
 use std::collections::BTreeSet;
@@ -229,8 +231,26 @@ impl Run {
     }
 }
 
-/// Returns the kinds of reports that were made.
-fn simulate(seed: u64, told: bool) -> BTreeSet<&'static str> {
+/// Starts and stops, of one or all, alone or with what depends on it.
+fn random_command(dice: &mut Dice, watchers: &[Rc<WatcherSettings>]) -> Command {
+    let number = dice.upto(watchers.len() as u64 - 1) as usize;
+    let pattern = watchers[number].name.clone();
+    let selection = match dice.percent(20) {
+        true => Selection::All,
+        false => Selection::Matching { pattern, matching: Matching::Simple },
+    };
+    match dice.upto(5) {
+        0 => Command::Start(selection),
+        1 => Command::Stop(selection),
+        2 => Command::Restart(selection),
+        3 => Command::StartWithDependants(selection),
+        4 => Command::StopWithDependants(selection),
+        _ => Command::RestartWithDependants(selection),
+    }
+}
+
+/// Returns the kinds of reports that were made. `commanded`: clients start and stop watchers too.
+fn simulate(seed: u64, told: bool, commanded: bool) -> BTreeSet<&'static str> {
     let mut dice = Dice::new(seed);
     let text = random_ini(&mut dice);
     let config = load(&text);
@@ -259,6 +279,7 @@ fn simulate(seed: u64, told: bool) -> BTreeSet<&'static str> {
     let mut run = Run { core, world: World::new(seed, trouble, kill_tree), told, rules };
     run.tell(Event::Begin);
 
+    let mut tickets = 0;
     let horizon = run.world.now.after_ms(dice.pick(&[100, 5_000, 100_000]));
     for _ in 0..dice.pick(&[10, 200, 2_000]) {
         match dice.upto(99) {
@@ -267,6 +288,12 @@ fn simulate(seed: u64, told: bool) -> BTreeSet<&'static str> {
             2 if seed.is_multiple_of(4) => run.world.send_to_circusd(Signal::TERM),
             3..=8 => run.world.kill_any(),
             9 => run.world.suspend_any(),
+            10..=13 if commanded && run.world.exit.is_none() => {
+                let command = random_command(&mut dice, &watchers);
+                tickets += 1;
+                let asker = Asker { ticket: Some(Ticket(tickets)), waiting: dice.percent(50) };
+                run.tell(Event::Command { asker, command });
+            }
             _ => {}
         }
         if !run.step(horizon) {
@@ -277,12 +304,15 @@ fn simulate(seed: u64, told: bool) -> BTreeSet<&'static str> {
     run.world.heal();
     run.settle("after the faults");
     let stopping = run.world.exit.is_some();
-    if !stopping {
+    if !stopping && !commanded {
         check_settled(&run, &watchers);
     }
     run.world.send_to_circusd(Signal::TERM);
     run.settle("after SIGTERM");
     assert!(run.world.exit.is_some(), "a stop ends");
+    let answered: BTreeSet<Ticket> = run.world.answered.iter().copied().collect();
+    assert_eq!(answered, (1..=tickets).map(Ticket).collect(), "each is answered ...");
+    assert_eq!(answered.len(), run.world.answered.len(), "... once");
     assert_eq!(run.world.alive(), 0, "nothing is left alive");
     assert_eq!(run.world.zombies(), 0, "nothing is left unreaped");
     if let (Mode::Watchers, Some(code), false) = (mode, run.world.exit, stopping) {
@@ -327,20 +357,30 @@ fn every_schedule_settles_and_every_stop_ends() {
     if let Ok(seed) = std::env::var("SEED") {
         let seed = seed.parse().expect("SEED is a number");
         println!("{}", random_ini(&mut Dice::new(seed)));
-        simulate(seed, true);
+        simulate(seed, true, std::env::var("COMMANDED").is_ok());
         return;
     }
-    let count = std::env::var("SEEDS").map_or(SEEDS, |n| n.parse().expect("SEEDS is a number"));
+    let kinds = simulate_all(SEEDS, false);
+    for kind in KINDS {
+        assert!(kinds.contains(kind), "no run has led to a report of kind {kind}");
+    }
+}
+
+#[test]
+fn whatever_clients_start_and_stop_all_that_is_known_of_waiting_is_true() {
+    simulate_all(COMMAND_SEEDS, true);
+}
+
+fn simulate_all(seeds: u64, commanded: bool) -> BTreeSet<&'static str> {
+    let count = std::env::var("SEEDS").map_or(seeds, |n| n.parse().expect("SEEDS is a number"));
     let mut failed = Vec::new();
     let mut kinds = BTreeSet::new();
     for seed in 0..count {
-        match std::panic::catch_unwind(|| simulate(seed, false)) {
+        match std::panic::catch_unwind(|| simulate(seed, false, commanded)) {
             Ok(reported) => kinds.extend(reported),
             Err(_) => failed.push(seed),
         }
     }
     assert!(failed.is_empty(), "run one of these alone, as SEED=…: {failed:?}");
-    for kind in KINDS {
-        assert!(kinds.contains(kind), "no run has led to a report of kind {kind}");
-    }
+    kinds
 }

@@ -3,7 +3,7 @@
 use crate::stage::Stage;
 use circus::commands::{Answer, Command, Matching, Selection};
 use circus::config::options::Change;
-use circus::process::Ending;
+use circus::process::{Ending, Pid};
 use circus::signal::Signal;
 use circus::supervisor::Event;
 
@@ -61,21 +61,212 @@ fn a_dependency_that_fails_for_good_keeps_the_others_from_starting_until_it_runs
     assert_eq!(stage.exits(10, 1), NOTHING);
     let why = "waiting for migrate, which failed";
     assert_eq!(stage.looks("db"), ("stopped", why.into(), false));
-    assert_eq!(stage.looks("web"), ("stopped", "waiting for db to be ready".into(), false));
-    assert!(stage.told().contains(&"db is waiting for migrate, which failed".to_string()));
+    let far = "waiting for db, which waits for migrate, which failed";
+    assert_eq!(stage.looks("web"), ("stopped", far.into(), false));
+    let told = stage.told();
+    assert!(told.contains(&format!("db is {why}")), "{told:?}");
+    assert!(told.contains(&format!("web is {far}")), "{told:?}");
     assert_eq!(stage.wakes_after_ms(), None);
-    assert_eq!(stage.client(Command::Start(one("web"))), NOTHING);
-    assert_eq!(stage.answers(), [], "db is on its way");
-    assert_eq!(stage.client(Command::Start(one("db"))), NOTHING);
-    assert!(matches!(&stage.answers()[..], [(2, Answer::Refused(it))] if it.reason.contains(why)));
+    for (name, why) in [("web", far), ("db", why)] {
+        assert_eq!(stage.client(Command::Start(one(name))), NOTHING);
+        let answers = stage.answers();
+        let [(_, Answer::Refused(it))] = &answers[..] else { panic!("{answers:?}") };
+        assert_eq!(
+            it.reason,
+            format!("{name} is not started yet: it is {why}; start migrate first")
+        );
+    }
     assert_eq!(stage.client(Command::Restart(one("migrate"))), ["spawn migrate.1"]);
+    assert_eq!(stage.looks("web").1, "waiting for db to be ready", "there is hope again");
     stage.all_start();
     assert_eq!(stage.exits(11, 0), ["spawn db.1"]);
     stage.all_start();
     assert_eq!(stage.says(12, "READY=1"), ["spawn web.1"]);
     stage.all_start();
     let answered: Vec<u64> = stage.answers().into_iter().map(|(client, _)| client).collect();
-    assert_eq!(answered, [3, 1]);
+    assert_eq!(answered, [3]);
+}
+
+#[test]
+fn whoever_waits_for_one_far_away_from_what_fails_hears_so() {
+    let mut stage = Stage::new(CHAIN);
+    stage.begin();
+    stage.all_start();
+    stage.client(Command::Start(one("web")));
+    assert_eq!(stage.answers(), [], "all is on its way");
+    stage.exits(10, 1);
+    assert!(matches!(&stage.answers()[..], [(1, Answer::Refused(_))]));
+}
+
+#[test]
+fn a_long_chain_that_waits_in_vain_is_told_to_its_end_and_has_hope_again() {
+    let mut ini = "[watcher:w0]\ncmd = x\noneshot = True\n".to_string();
+    for number in 1..2000 {
+        let on = number - 1;
+        ini.push_str(&format!(
+            "[watcher:w{number}]\ncmd = x\ndepends_on = w{on}\noneshot = True\n"
+        ));
+    }
+    let mut stage = Stage::new(&ini);
+    stage.begin();
+    stage.all_start();
+    stage.exits(10, 1);
+    let far = "waiting for w1998, which waits for w0, which failed";
+    assert_eq!(stage.looks("w1999").1, far);
+    stage.client(Command::Start(one("w0")));
+    assert_eq!(stage.looks("w1999").1, "waiting for w1998 to complete");
+}
+
+#[test]
+fn what_is_down_again_or_not_ready_again_is_waited_for() {
+    let ini = "[watcher:db]\ncmd = x\nready = notify\nbackoff = 1\n\
+               [watcher:web]\ncmd = x\nautostart = False\ndepends_on = db\n\
+               [watcher:log]\ncmd = x\nautostart = False\ndepends_on = db:started\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    stage.all_start();
+    stage.says(10, "READY=1");
+    assert!(stage.looks("db").2);
+    assert_eq!(stage.exits(10, 1), ["spawn db.1"]);
+    assert_eq!(stage.looks("db"), ("active", "not ready".into(), false));
+    assert_eq!(stage.client(Command::Start(one("log"))), NOTHING);
+    assert_eq!(stage.looks("log").1, "waiting for db to start");
+    assert_eq!(stage.client(Command::Start(one("web"))), NOTHING);
+    assert_eq!(stage.looks("web").1, "waiting for db to be ready");
+    assert_eq!(stage.all_start(), ["spawn log.1"], "it has become its program");
+    // It dies once more, and waits for its delay.
+    assert_eq!(stage.exits(11, 1), NOTHING);
+    assert_eq!(stage.after_ms(1000), ["spawn db.1"]);
+    stage.all_start();
+    assert_eq!(stage.looks("web").1, "waiting for db to be ready");
+    assert_eq!(stage.answers().len(), 1, "log is there");
+    assert_eq!(stage.says(13, "READY=1"), ["spawn web.1"]);
+    // What runs is left alone.
+    stage.all_start();
+    stage.exits(13, 1);
+    assert_eq!(stage.looks("web"), ("active", String::new(), true));
+}
+
+#[test]
+fn one_of_several_that_is_down_is_waited_for_and_one_given_up_is_not() {
+    let ini = "[watcher:db]\ncmd = x\nnumprocesses = 2\nmax_restarts = 0\n\
+               [watcher:web]\ncmd = x\nautostart = False\ndepends_on = db\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    stage.all_start();
+    stage.client(Command::Kill {
+        name: "db".into(),
+        pid: Pid::new(10),
+        signal: None,
+        grace_ms: None,
+    });
+    assert_eq!(stage.client(Command::Start(one("web"))), NOTHING);
+    assert_eq!(stage.looks("web").1, "waiting for db to be ready");
+    assert_eq!(stage.is_killed(10, Signal::TERM), ["spawn db.1"]);
+    assert_eq!(stage.all_start(), ["spawn web.1"]);
+    stage.all_start();
+    stage.client(Command::Stop(one("web")));
+    stage.is_killed(13, Signal::TERM);
+    stage.exits(11, 1);
+    assert_eq!(stage.client(Command::Start(one("web"))), ["spawn web.1"], "the other one serves");
+}
+
+#[test]
+fn while_one_is_reloaded_its_old_processes_keep_the_gate_open() {
+    let ini = "[watcher:db]\ncmd = x\nready = notify\n\
+               [watcher:web]\ncmd = x\nautostart = False\ndepends_on = db\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    stage.all_start();
+    stage.says(10, "READY=1");
+    let reload = Command::Reload { name: Some("db".into()), graceful: true, sequential: false };
+    assert_eq!(stage.client(reload), ["spawn db.2"]);
+    stage.all_start();
+    assert_eq!(stage.client(Command::Start(one("web"))), ["spawn web.1"]);
+}
+
+#[test]
+fn one_that_is_ready_to_start_is_looked_at_again_when_its_turn_comes() {
+    let ini = "[circus]\nwarmup_delay = 1\n\
+               [watcher:db]\ncmd = x\npriority = 2\n\
+               [watcher:mid]\ncmd = x\npriority = 1\n\
+               [watcher:web]\ncmd = x\ndepends_on = db\n";
+    let mut stage = Stage::new(ini);
+    assert_eq!(stage.begin(), ["spawn db.1"]);
+    stage.all_start();
+    assert_eq!(stage.after_ms(1000), ["spawn mid.1"]);
+    stage.all_start();
+    stage.exits(10, 1);
+    assert_eq!(stage.after_ms(1000), NOTHING, "db is not its program yet");
+    assert_eq!(stage.all_start(), ["spawn web.1"]);
+}
+
+#[test]
+fn an_essential_one_whose_dependency_fails_while_it_waits_ends_all() {
+    let ini = CHAIN.replace("ready = notify", "ready = notify\nmax_restarts = 0");
+    let ini = ini.replace("depends_on = db\n", "depends_on = db\nessential = True\n");
+    // Its own dependency, ...
+    let mut stage = Stage::new(&ini);
+    stage.begin();
+    stage.all_start();
+    stage.exits(10, 0);
+    stage.all_start();
+    assert_eq!(stage.exits(11, 7), ["exit 7"]);
+    let told = stage.told();
+    let sentence =
+        "web is essential and waiting for db, which failed: stopping, exit code 7".to_string();
+    assert!(told.contains(&sentence), "{told:?}");
+    assert_eq!(told.iter().filter(|it| it.starts_with("web is")).count(), 1, "{told:?}");
+    // ... and one further away.
+    let mut stage = Stage::new(&ini);
+    stage.begin();
+    stage.all_start();
+    stage.client(Command::Start(one("web")));
+    assert_eq!(stage.exits(10, 3), ["exit 3"]);
+    assert!(matches!(&stage.answers()[..], [(1, Answer::Refused(_))]));
+}
+
+#[test]
+fn an_essential_one_that_is_started_when_its_dependency_has_failed_already_only_waits() {
+    let ini = CHAIN.replace("depends_on = db\n", "depends_on = db\nessential = True\n");
+    let mut stage =
+        Stage::new(&ini.replace("cmd = x\noneshot", "cmd = x\nautostart = False\noneshot"));
+    assert_eq!(stage.begin(), NOTHING, "migrate is stopped, which somebody wanted");
+    stage.client(Command::Stop(one("web")));
+    stage.client(Command::Start(one("migrate")));
+    stage.all_start();
+    assert_eq!(stage.exits(10, 3), NOTHING, "nobody essential waits");
+    assert_eq!(stage.client(Command::Start(one("web"))), NOTHING);
+    let answers = stage.answers();
+    assert!(matches!(&answers[..], [.., (3, Answer::Refused(_))]), "{answers:?}");
+}
+
+#[test]
+fn one_that_waits_for_a_one_shot_of_higher_priority_says_for_which() {
+    let ini = "[watcher:migrate]\ncmd = x\noneshot = True\npriority = 5\n\
+               [watcher:db]\ncmd = x\npriority = 5\nready = notify\n\
+               [watcher:web]\ncmd = x\ndepends_on = db\n[watcher:log]\ncmd = x\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    stage.all_start();
+    let why = "waiting for migrate to end, a one-shot of higher priority";
+    assert_eq!(stage.looks("log").1, why);
+    assert_eq!(stage.looks("web").1, "waiting for db to be ready");
+    // db 10, migrate 11.
+    assert_eq!(stage.says(10, "READY=1"), NOTHING);
+    assert_eq!(stage.looks("web").1, why);
+    assert_eq!(stage.exits(11, 1), ["spawn log.1", "spawn web.1"]);
+}
+
+#[test]
+fn one_that_is_blocked_is_told_so_even_while_a_one_shot_is_waited_for() {
+    let ini = "[watcher:migrate]\ncmd = x\noneshot = True\npriority = 5\n\
+               [watcher:db]\ncmd = x\nautostart = False\n\
+               [watcher:web]\ncmd = x\ndepends_on = db\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    stage.client(Command::Start(one("web")));
+    assert!(matches!(&stage.answers()[..], [(1, Answer::Refused(_))]));
 }
 
 #[test]
@@ -176,6 +367,105 @@ fn with_dependants_those_go_first() {
     assert_eq!(stage.answers(), []);
     assert_eq!(stage.is_killed(11, Signal::TERM), NOTHING);
     assert_eq!(stage.answers(), [(1, Answer::Done)]);
+}
+
+#[test]
+fn a_restart_with_dependants_stops_them_first_and_starts_them_last() {
+    let mut stage = chain();
+    let restart = Command::RestartWithDependants(one("db"));
+    assert_eq!(stage.client(restart), ["SIGTERM 12"]);
+    assert_eq!(stage.is_killed(12, Signal::TERM), ["SIGTERM 11"]);
+    assert_eq!(stage.is_killed(11, Signal::TERM), ["spawn db.1"], "migrate has nothing to do");
+    assert_eq!(stage.all_start(), NOTHING);
+    assert_eq!(stage.says(13, "READY=1"), ["spawn web.1"]);
+    assert_eq!(stage.answers(), []);
+    stage.all_start();
+    assert_eq!(stage.answers(), [(1, Answer::Done)]);
+}
+
+#[test]
+fn a_start_with_dependants_brings_back_those_that_were_stopped() {
+    let cron = "[watcher:cron]\ncmd = x\nautostart = False\ndepends_on = db\n";
+    let mut stage = Stage::new(&format!("{CHAIN}{cron}"));
+    stage.begin();
+    stage.all_start();
+    stage.exits(10, 0);
+    stage.all_start();
+    stage.says(11, "READY=1");
+    stage.all_start();
+    stage.client(Command::StopWithDependants(one("db")));
+    stage.is_killed(12, Signal::TERM);
+    stage.is_killed(11, Signal::TERM);
+    let start = Command::StartWithDependants(one("db"));
+    assert_eq!(stage.client(start), ["spawn db.1"]);
+    stage.all_start();
+    assert_eq!(stage.says(13, "READY=1"), ["spawn web.1"]);
+    stage.all_start();
+    let answered: Vec<_> = stage.answers().into_iter().map(|(client, _)| client).collect();
+    assert_eq!(answered, [1, 2]);
+    assert_eq!(stage.looks("cron").1, "not started", "it never was");
+}
+
+#[test]
+fn a_start_of_all_does_not_run_a_completed_one_shot_again() {
+    let mut stage = chain();
+    assert_eq!(stage.client(Command::Start(Selection::All)), NOTHING);
+    assert_eq!(stage.answers(), [(1, Answer::Done)]);
+    assert_eq!(stage.looks("migrate"), ("completed", String::new(), true));
+    assert_eq!(stage.client(Command::Start(one("migrate"))), ["spawn migrate.1"]);
+    stage.all_start();
+    stage.exits(13, 1);
+    assert_eq!(stage.client(Command::Start(Selection::All)), ["spawn migrate.1"], "it has failed");
+}
+
+#[test]
+fn a_start_of_all_is_answered_with_all_that_wait_in_vain() {
+    let mut ini = "[watcher:db]\ncmd = x\nautostart = False\n".to_string();
+    for number in 10..25 {
+        ini.push_str(&format!("[watcher:w{number}]\ncmd = x\ndepends_on = db\n"));
+    }
+    let mut stage = Stage::new(&ini);
+    stage.begin();
+    stage.client(Command::Start(Selection::All));
+    let answers = stage.answers();
+    let [(1, Answer::Refused(refusal))] = &answers[..] else { panic!("{answers:?}") };
+    let lines: Vec<&str> = refusal.reason.lines().collect();
+    assert_eq!(lines.len(), 11, "{lines:?}");
+    let first = "w10 is not started yet: it is waiting for db, which is stopped; start db first";
+    assert_eq!((lines[0], lines[10]), (first, "and 5 more"));
+}
+
+#[test]
+fn what_was_given_up_and_what_waits_for_it_is_without_hope() {
+    let mut stage = Stage::new(CHAIN);
+    stage.begin();
+    stage.all_start();
+    let hopeless = |stage: &Stage| ["migrate", "db", "web"].map(|name| stage.is_hopeless(name));
+    assert_eq!(hopeless(&stage), [false; 3]);
+    stage.exits(10, 1);
+    assert_eq!(hopeless(&stage), [true; 3]);
+    stage.client(Command::Start(one("migrate")));
+    assert_eq!(hopeless(&stage), [false; 3]);
+}
+
+#[test]
+fn all_is_well_when_the_last_of_all_is_and_only_as_long_as_all_are() {
+    let mut stage = Stage::new(CHAIN);
+    stage.begin();
+    assert!(!stage.is_all_well());
+    stage.all_start();
+    stage.exits(10, 0);
+    stage.all_start();
+    assert!(!stage.is_all_well());
+    stage.says(11, "READY=1");
+    assert!(!stage.is_all_well());
+    stage.all_start();
+    assert!(stage.is_all_well());
+    stage.exits(11, 1);
+    assert!(!stage.is_all_well());
+    stage.all_start();
+    stage.says(13, "READY=1");
+    assert!(stage.is_all_well());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Tells the core what happens, and writes down what it wants done, a short word each.
 
-use circus::commands::{Answer, ChangeKind, Command};
-use circus::config::settings::{Config, Variable, WatcherSettings};
+use circus::commands::{Answer, ChangeKind, Command, WatcherDetail};
+use circus::config::settings::{Config, LogLevel, Variable, WatcherSettings};
 use circus::config::{self, Source};
 use circus::moment::Moment;
 use circus::notification::Notification;
@@ -26,6 +26,8 @@ pub struct Stage {
     answers: Vec<(u64, Answer)>,
     published: Vec<String>,
     told: Vec<String>,
+    /// The same, with how urgent it is.
+    levels: Vec<(LogLevel, String)>,
     /// Probes that have not come back.
     probes: Vec<Errand>,
     /// Hooks that have not.
@@ -99,6 +101,7 @@ impl Stage {
             answers: Vec::new(),
             published: Vec::new(),
             told: Vec::new(),
+            levels: Vec::new(),
             probes: Vec::new(),
             hooks: Vec::new(),
             leaving: Vec::new(),
@@ -173,7 +176,9 @@ impl Stage {
                 format!("{} is told {}", ticket.0, said.join(" "))
             }
             Action::Report(report) => {
-                self.told.push(self.sentence(&report));
+                let sentence = self.sentence(&report);
+                self.levels.push((report.level(), sentence.clone()));
+                self.told.push(sentence);
                 return None;
             }
         })
@@ -315,15 +320,36 @@ impl Stage {
         std::mem::take(&mut self.told)
     }
 
+    /// What the log shows where nothing is set, since the beginning.
+    pub fn log(&self) -> Vec<&str> {
+        let shown = self.levels.iter().filter(|(level, _)| *level != LogLevel::Debug);
+        shown.map(|(_, sentence)| sentence.as_str()).collect()
+    }
+
     /// How a watcher looks to `circusctl status`: its status, a word more, and whether it is healthy.
     pub fn looks(&self, name: &str) -> (&'static str, String, bool) {
+        let detail = self.detail(name);
+        (detail.status.name(), detail.note.to_string(), detail.healthy)
+    }
+
+    /// It does not become healthy by itself.
+    pub fn is_hopeless(&self, name: &str) -> bool {
+        self.detail(name).hopeless
+    }
+
+    /// Everything does what it is for.
+    pub fn is_all_well(&mut self) -> bool {
+        self.core.is_all_well()
+    }
+
+    fn detail(&self, name: &str) -> WatcherDetail {
         let command = Command::Status { name: Some(name.into()), detail: true };
         let now = Moment::from_ms(self.now);
-        let Some(Answer::Details(details)) = self.core.read(&command, now, &Words(&self.names))
+        let Some(Answer::Details(mut details)) = self.core.read(&command, now, &Words(&self.names))
         else {
             panic!("there is no watcher {name}");
         };
-        (details[0].status.name(), details[0].note.to_string(), details[0].healthy)
+        details.remove(0)
     }
 
     /// Everything that the core remembers, as text: to see that it does not grow.

@@ -3,7 +3,7 @@
 
 use crate::stage::{Stage, configuration, load};
 use circus::commands::{Answer, ChangeKind, Command, Matching, Selection};
-use circus::process::Pid;
+use circus::process::{Ending, Pid};
 use circus::signal::Signal;
 use circus::supervisor::{Asker, Event, Mode};
 
@@ -219,7 +219,10 @@ fn what_waits_for_its_start_is_not_healthy_yet_and_says_what_it_waits_for() {
     let ini = "[watcher:a]\ncmd = x\n[watcher:m]\ncmd = x\noneshot = True\npriority = 9\n";
     let mut stage = running(ini);
     assert_eq!(stage.looks("m"), ("active", "not completed".into(), false));
-    assert_eq!(stage.looks("a"), ("stopped", "waiting to start".into(), false));
+    assert_eq!(
+        stage.looks("a"),
+        ("stopped", "waiting for m to end, a one-shot of higher priority".into(), false)
+    );
     assert_eq!(stage.exits(10, 0), ["spawn a.1"]);
     stage.all_start();
     assert_eq!(stage.looks("m"), ("completed", String::new(), true));
@@ -253,4 +256,25 @@ fn what_is_let_go_has_not_stopped() {
     stage.told();
     stage.client(Command::Rm { name: "a".into(), nostop: true });
     assert_eq!(stage.told(), ["a removed"]);
+}
+
+#[test]
+fn what_hangs_in_the_kernel_is_named_and_not_the_process_that_is_dead() {
+    let mut stage = Stage::new("[watcher:a]\ncmd = x\ngraceful_timeout = 1\n");
+    stage.begin();
+    stage.all_start();
+    stage.is_reaped(10, Ending::Exited(1));
+    stage.is_left_behind(&[(500, 10)]);
+    stage.after_ms(1000);
+    stage.is_left_behind(&[(500, 10)]);
+    stage.after_ms(5000);
+    let sentence = "a: SIGKILL does not end pid 500: it hangs in the kernel".to_string();
+    let told = stage.told();
+    assert!(told.contains(&sentence), "{told:?}");
+    stage.all_start();
+    stage.client(Command::Stop(Selection::All));
+    stage.after_ms(1000);
+    assert_eq!(stage.looks("a"), ("stopping", String::new(), false));
+    stage.after_ms(5000);
+    assert_eq!(stage.looks("a"), ("stopping", "SIGKILL does not end pid 11".into(), false));
 }

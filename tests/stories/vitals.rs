@@ -478,3 +478,21 @@ fn a_probe_that_does_not_end_keeps_its_place_and_is_told_once() {
     assert_eq!(stage.probes_are_gone(), NOTHING);
     assert_eq!(stage.after_ms(10_000), ["is a.1 alive?"]);
 }
+
+#[test]
+fn a_process_that_is_replaced_is_one_line_with_the_reason_until_it_is_given_up() {
+    let ini = "[watcher:a]\ncmd = x\nready = notify\nready_timeout = 1\nmax_restarts = 1\n";
+    let mut stage = Stage::new(ini);
+    stage.begin();
+    stage.all_start();
+    stage.after_ms(1000);
+    stage.is_killed(10, Signal::TERM);
+    let log: Vec<&str> = stage.log().into_iter().filter(|it| it.contains("pid 10)")).collect();
+    let faulty = "a (pid 10) was not ready after 1.0 s; it is replaced";
+    assert_eq!(log, ["a started (pid 10)", faulty], "{:?}", stage.log());
+    stage.all_start();
+    stage.after_ms(1000);
+    stage.is_killed(11, Signal::TERM);
+    let last = "a (pid 11) was killed by SIGTERM after 1.0 s; given up after 2 failures in a row";
+    assert!(stage.log().contains(&last), "{:?}", stage.log());
+}

@@ -165,13 +165,28 @@ impl Session {
     fn status(&self, daemon: &Daemon<'_>, words: &Words, options: &Options) -> Result<(), Failure> {
         let json = options.json || options.prettify;
         let wanted = words.has("detail") || self.output.terminal && !words.has("plain") && !json;
-        let reply = daemon.reply("status", with_detail(words, wanted)?)?;
-        match detail::watchers(&reply).filter(|_| wanted && !json) {
-            Some(watchers) => {
+        let reasons = !json && !words.has("plain");
+        let reply = daemon.reply("status", with_detail(words, wanted || reasons)?)?;
+        let details = (wanted || reasons) && !json && daemon::refusal(&reply).is_none();
+        let watchers = detail::watchers(&reply).filter(|_| details);
+        match (watchers, words.get(0)) {
+            (Some(watchers), _) if wanted => {
                 self.output.print(&table::status(&watchers, self.output.width, self.output.colour))
             }
+            (Some(watchers), None) => self.output.say(&print::states(&watchers)),
+            (Some(watchers), Some(_)) => {
+                for watcher in &watchers {
+                    self.output.say(watcher.status)?;
+                    // Scripts compare the state with a word.
+                    if let Some(trouble) = watcher.trouble() {
+                        let line = output::printable(&format!("{}: {trouble}", watcher.name));
+                        let _ = writeln!(std::io::stderr(), "{line}");
+                    }
+                }
+                Ok(())
+            }
             // Circus's own circusd knows no details.
-            None => self.show(&reply, options, print::status),
+            (None, _) => self.show(&reply, options, print::status),
         }
     }
 

@@ -79,11 +79,31 @@ fn traits(watcher: &WatcherSettings) -> Vec<String> {
         Respawn::Never if !watcher.oneshot => all.push("not started again".to_string()),
         Respawn::Always | Respawn::Never => {}
     }
+    if !watcher.depends_on.is_empty() {
+        let needs = watcher.depends_on.iter();
+        let needs: Vec<String> =
+            needs.map(|it| format!("{} ({})", it.name, it.gate.name())).collect();
+        all.push(format!("waits for {}", needs.join(" and ")));
+    }
+    if let Some(ready) = kept(watcher, "ready").filter(|_| !watcher.oneshot) {
+        all.push(format!("ready by {ready}"));
+    }
+    if let (Some(check), Some(form)) = (&watcher.check, kept(watcher, "check")) {
+        let seconds = check.interval_ms as f64 / 1000.0;
+        all.push(format!("checked by {form} every {seconds} s"));
+    }
     if let Some(identity) = &watcher.identity {
         let number = |id: Option<u32>| id.map_or("-".to_string(), |id| id.to_string());
         all.push(format!("user {}, group {}", number(identity.uid), number(identity.gid)));
     }
     all
+}
+
+/// An option as it is written, unless it is the default.
+fn kept<'a>(watcher: &'a WatcherSettings, option: &str) -> Option<&'a str> {
+    let is_masked = watcher.masked.iter().any(|masked| **masked == *option);
+    let kept = watcher.kept.iter().find(|(name, _)| **name == *option);
+    kept.map(|(_, text)| if is_masked { "***" } else { &**text })
 }
 
 /// As one would type it for a shell.

@@ -226,10 +226,12 @@ impl Control {
             | Command::Reload { .. }
             | Command::ReloadConfig { dry_run: false }
             | Command::Restart(_)
+            | Command::RestartWithDependants(_)
             | Command::Rm { .. }
             | Command::Set { .. }
             | Command::Signal { .. }
             | Command::Start(_)
+            | Command::StartWithDependants(_)
             | Command::Status { .. }
             | Command::Stop(_)
             | Command::StopWithDependants(_) => return None,

@@ -264,7 +264,10 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
             vec![("signal", signal.to_string().into()), ("waited_ms", (*waited_ms).into())]
         }
         Report::Stopping {
-            cause: StopCause::Essential { code, .. } | StopCause::Done { code },
+            cause:
+                StopCause::Essential { code, .. }
+                | StopCause::Hopeless { code, .. }
+                | StopCause::Done { code },
         }
         | Report::Exiting { code } => vec![("code", (*code).into())],
         Report::Stopping { cause: StopCause::Signal(signal) } => {

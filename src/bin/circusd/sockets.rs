@@ -255,9 +255,9 @@ impl Sockets {
     ) {
         let bound = &self.table[index];
         let name = &bound.settings.name;
-        let kinds = SocketKind::ALL.iter();
-        let kind = kinds.filter(|(_, kind)| *kind == bound.settings.kind).map(|(name, _)| *name);
-        shown.push(("type", kind.last().into()));
+        let mut kinds = SocketKind::ALL.into_iter();
+        let kind = kinds.find(|(_, kind)| *kind == bound.settings.kind).map(|(name, _)| name);
+        shown.push(("type", kind.into()));
         let seats = self.seats.iter().filter(|seat| seat.name == *name);
         let own = bound.socket.iter().filter(|_| !bound.settings.so_reuseport);
         let mut sum = Queue::default();

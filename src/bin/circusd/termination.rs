@@ -30,12 +30,15 @@ impl Failures {
             Report::Died {
                 slot, success: false, next: Next::Over | Next::GivenUp { .. }, ..
             } => {
-                let failure = (slot.watcher, report.text(names));
+                let failure = (slot.watcher, report.whole_text(names));
                 self.first.get_or_insert_with(|| failure.clone());
                 self.last = Some(failure);
             }
             Report::Stopping { cause: StopCause::Essential { watcher, .. } } => {
                 self.essential = Some(*watcher);
+            }
+            Report::Stopping { cause: StopCause::Hopeless { blocker, .. } } => {
+                self.essential = Some(blocker.culprit());
             }
             _ => {}
         }

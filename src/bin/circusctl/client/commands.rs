@@ -11,7 +11,6 @@ const MATCH: Flag = Flag {
     value: Some("METHOD"),
     help: "how NAME is compared: glob (default), regex or simple",
 };
-const SELECT: &[Flag] = &[WAITING, MATCH];
 
 /// Options of all commands; they may stand before or after the command.
 pub const GLOBAL: &[Flag] = &[
@@ -145,7 +144,7 @@ pub static COMMANDS: &[Row] = &[
     Row {
         name: "health",
         group: Group::Look,
-        syntax: "[NAME…] [--wait SECONDS] [-q]",
+        syntax: "[NAME…] [--wait [SECONDS]] [-q]",
         summary: "exit with 0 only if every watcher is as it should be",
         text: "A stopped watcher that was to start, too few processes, a failed one-shot or one that\n\
                was given up are not healthy; nor is what is still starting. What somebody stopped, and\n\
@@ -158,8 +157,9 @@ pub static COMMANDS: &[Row] = &[
             Flag {
                 name: "wait",
                 short: None,
-                value: Some("SECONDS"),
-                help: "wait until all is well, but no longer than this; circusd too may come later",
+                value: Some("[SECONDS]"),
+                help: "wait until all is well, but no longer than this (60 unless given), and not for\n\
+                       what was given up or waits for that; circusd too may come later",
             },
             Flag { name: "quiet", short: Some('q'), value: None, help: "print nothing" },
         ],
@@ -368,12 +368,14 @@ pub static COMMANDS: &[Row] = &[
     Row {
         name: "restart",
         group: Group::Processes,
-        syntax: "[NAME] [--match METHOD] [--waiting]",
+        syntax: "[NAME] [--match METHOD] [--with-dependants] [--waiting]",
         summary: "stop and start watchers; of all, with the configuration read again",
-        text: "Watchers that are named or matched are started even if autostart is False.",
+        text: "Watchers that are named or matched are started even if autostart is False.\n\
+               With --with-dependants what runs and needs NAME is stopped before it, and started\n\
+               after it; else it goes on.",
         example: ("circusctl restart 'web*' --waiting", "all that begin so"),
         words: (0, 1),
-        flags: SELECT,
+        flags: &[WAITING, MATCH, switch("with-dependants", "and all that run and depend on it")],
         nouns: &[Noun::Watcher],
         deed: Deed::Ask { properties: request::select, print: print::done },
     },
@@ -420,13 +422,14 @@ pub static COMMANDS: &[Row] = &[
     Row {
         name: "start",
         group: Group::Processes,
-        syntax: "[NAME] [--match METHOD] [--waiting]",
+        syntax: "[NAME] [--match METHOD] [--with-dependants] [--waiting]",
         summary: "start watchers; all that start with circusd unless named",
-        text: "Without NAME those with autostart = False are left alone; watchers that are named or\n\
-               matched are started whatever autostart says.",
+        text: "Without NAME those with autostart = False are left alone, and one-shots that have\n\
+               completed; watchers that are named or matched are started whatever autostart says.\n\
+               With --with-dependants what needs NAME and was stopped is started after it.",
         example: ("circusctl start web --waiting", "answers when it runs"),
         words: (0, 1),
-        flags: SELECT,
+        flags: &[WAITING, MATCH, switch("with-dependants", "then all that depend on it")],
         nouns: &[Noun::Watcher],
         deed: Deed::Ask { properties: request::select, print: print::done },
     },
@@ -447,8 +450,9 @@ pub static COMMANDS: &[Row] = &[
         group: Group::Look,
         syntax: "[NAME] [--detail | --plain]",
         summary: "what runs, since when, how often it was restarted, why it died last",
-        text: "On a terminal, or with --detail, a table. In a pipe, or with --plain, what Circus\n\
-               prints: a line `Name: state` for each watcher, or the state of NAME.",
+        text: "On a terminal, or with --detail, a table. In a pipe a line `Name: state` for each\n\
+               watcher, as Circus prints it, with the reason where one is not as it should be; or the\n\
+               state of NAME, with the reason on standard error. With --plain there are no reasons.",
         example: ("circusctl status", "see everything"),
         words: (0, 1),
         flags: &[
@@ -470,7 +474,7 @@ pub static COMMANDS: &[Row] = &[
         words: (0, 1),
         flags: &[WAITING, MATCH, switch("with-dependants", "first all that depend on it")],
         nouns: &[Noun::Watcher],
-        deed: Deed::Ask { properties: request::stop, print: print::done },
+        deed: Deed::Ask { properties: request::select, print: print::done },
     },
     Row {
         name: "tree",

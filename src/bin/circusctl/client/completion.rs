@@ -39,7 +39,7 @@ pub fn script(shell: &str) -> Option<&'static str> {
 pub fn candidates(line: &str, watchers: impl FnOnce() -> Vec<String>) -> (usize, Vec<Candidate>) {
     let start = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
     let (before, begun) = (&line[..start], &line[start..]);
-    let mut words = before.split_whitespace();
+    let mut words = before.split_whitespace().peekable();
     let mut row: Option<&'static Row> = None;
     let mut count = 0;
     let mut pending: Option<&'static Flag> = None;
@@ -47,7 +47,8 @@ pub fn candidates(line: &str, watchers: impl FnOnce() -> Vec<String>) -> (usize,
         let flag = flags(row).find(|flag| word.strip_prefix("--") == Some(flag.name));
         match (flag, row) {
             (Some(flag), _) if flag.value.is_some() => {
-                pending = words.next().is_none().then_some(flag);
+                let value = words.next_if(|word| flag.takes(word));
+                pending = (value.is_none() && flag.takes(begun)).then_some(flag);
             }
             (Some(_), _) => {}
             (None, _) if word.starts_with('-') => {}
@@ -150,6 +151,7 @@ mod tests {
             ("health Web --wai", &["--wait"]),
             ("health Web pl", &["plugin:x"]),
             ("health --wait 5 W", &["Web"]),
+            ("health --wait W", &["Web"]),
             ("tr", &["tree"]),
             ("kill Web --signum Q", &["QUIT"]),
             ("signal Web US", &["USR1", "USR2"]),

@@ -8,6 +8,8 @@ pub struct Watcher<'a> {
     pub name: &'a str,
     pub status: &'a str,
     pub healthy: bool,
+    /// It is not, and that does not change by itself.
+    pub hopeless: bool,
     /// A word more; may be empty.
     pub note: &'a str,
     /// How many processes it should have.
@@ -45,9 +47,6 @@ pub enum Mood {
     Bad,
 }
 
-/// How a note ends that tells of a dependency for which waiting alone does not help.
-const HOPELESS: [&str; 3] = [", which failed", ", which ended", ", which is stopped"];
-
 /// All watchers of the reply, as it orders them. `None`: it has no details.
 pub fn watchers(reply: &Json) -> Option<Vec<Watcher<'_>>> {
     let watchers = reply.get("watchers")?.items();
@@ -62,6 +61,7 @@ fn watcher(json: &Json) -> Option<Watcher<'_>> {
         name: text(json, "name")?,
         status: text(json, "status")?,
         healthy: json.get("healthy")?.as_bool()?,
+        hopeless: json.get("hopeless").and_then(Json::as_bool).unwrap_or(false),
         note: text(json, "note").unwrap_or(""),
         numprocesses: count(json, "numprocesses")?,
         processes: json.get("processes")?.items().iter().map(process).collect::<Option<_>>()?,
@@ -132,13 +132,16 @@ impl Watcher<'_> {
         }
     }
 
+    /// The word more, for who reads states alone: what is as it should be needs none.
+    pub fn trouble(&self) -> Option<&str> {
+        (!self.healthy && !self.note.is_empty()).then_some(self.note)
+    }
+
     /// Whether somebody has to see to it.
     pub fn mood(&self) -> Mood {
         let is_hopeful = match self.note {
             "not ready" | "not completed" | "waiting to start" => true,
-            note => {
-                note.starts_with("waiting for ") && !HOPELESS.iter().any(|end| note.ends_with(end))
-            }
+            note => note.starts_with("waiting for "),
         };
         match self.word() {
             "active" | "running" | "completed" if self.healthy => Mood::Good,
@@ -146,7 +149,7 @@ impl Watcher<'_> {
             "waiting" if self.healthy => Mood::OnItsWay,
             "waiting" => Mood::Bad,
             _ if self.healthy => Mood::Neutral,
-            _ if is_hopeful => Mood::OnItsWay,
+            _ if is_hopeful && !self.hopeless => Mood::OnItsWay,
             _ => Mood::Bad,
         }
     }

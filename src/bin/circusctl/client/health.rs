@@ -22,6 +22,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long an answer may take even if the time is over.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
+/// What `--wait` is where it says nothing.
+const WAIT_USUAL: Duration = Duration::from_secs(60);
+
 /// The longest `--wait`: a year.
 const WAIT_MAX: f64 = 366.0 * 86_400.0;
 
@@ -30,6 +33,8 @@ struct Verdict {
     reply: Json,
     text: String,
     healthy: bool,
+    /// One of them does not become healthy by itself.
+    hopeless: bool,
 }
 
 /// Find out, and tell.
@@ -39,9 +44,10 @@ pub fn run(
     words: &Words,
     options: &Options,
 ) -> Result<(), Failure> {
-    let verdict = match words.value("wait").map(seconds).transpose()? {
-        None => Daemon::new(options, interrupts).and_then(|daemon| look(&daemon, words.all())),
-        Some(patience) => wait(patience, interrupts, words.all(), options),
+    let patience = words.value("wait").map_or(Ok(WAIT_USUAL), seconds)?;
+    let verdict = match words.has("wait") {
+        false => Daemon::new(options, interrupts).and_then(|daemon| look(&daemon, words.all())),
+        true => wait(patience, interrupts, words.all(), options),
     };
     let verdict = verdict.map_err(|failure| match failure {
         // Platforms know two answers.
@@ -85,7 +91,7 @@ fn wait(
         let daemon = Daemon::new(&Options { timeout_ms, ..options.clone() }, interrupts);
         let found = daemon.as_ref().map_err(Clone::clone).and_then(|daemon| look(daemon, names));
         let goes_on = match &found {
-            Ok(verdict) => !verdict.healthy,
+            Ok(verdict) => !verdict.healthy && !verdict.hopeless,
             // It may not be there yet, or be away for a moment.
             Err(failure) => matches!(failure, Failure::Trouble(_)),
         };
@@ -149,7 +155,8 @@ fn look(daemon: &Daemon<'_>, names: &[String]) -> Result<Verdict, Failure> {
     };
     let mut members: Vec<(String, Json)> = reply.members().iter().map(narrowed).collect();
     members.push(("healthy".to_string(), Json::Bool(healthy)));
-    Ok(Verdict { reply: Json::Object(members), text, healthy })
+    let hopeless = wanted.iter().any(|watcher| watcher.hopeless);
+    Ok(Verdict { reply: Json::Object(members), text, healthy, hopeless })
 }
 
 /// The word on all of them, and whether all is well.

@@ -1,6 +1,7 @@
 //! Replies as Circus's circusctl prints them, to the byte: scripts read this. `None` where a reply
 //! lacks what its command promises.
 
+use super::detail::Watcher;
 use super::json::Json;
 use super::python;
 
@@ -28,6 +29,17 @@ pub fn status(reply: &Json) -> Option<String> {
         .collect();
     lines.sort();
     Some(join(lines.into_iter().map(|(_, line)| line)))
+}
+
+/// The same, and the reason for what is not as it should be.
+pub fn states(watchers: &[Watcher<'_>]) -> String {
+    let line = |watcher: &Watcher<'_>| match watcher.trouble() {
+        Some(trouble) => format!("{}: {} ({trouble})", watcher.name, watcher.status),
+        None => format!("{}: {}", watcher.name, watcher.status),
+    };
+    let mut lines: Vec<(&str, String)> = watchers.iter().map(|it| (it.name, line(it))).collect();
+    lines.sort();
+    join(lines.into_iter().map(|(_, line)| line))
 }
 
 /// `numprocesses`.

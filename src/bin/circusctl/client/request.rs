@@ -187,22 +187,16 @@ pub fn signal(words: &Words) -> Properties {
     Ok(found)
 }
 
-/// `stop`.
-pub fn stop(words: &Words) -> Properties {
-    let mut found = select(words)?;
-    if words.has("with-dependants") {
-        found.push(("dependants".to_string(), Json::Bool(true)));
-    }
-    Ok(found)
-}
-
-/// `start` and `restart`.
+/// `start`, `stop` and `restart`.
 pub fn select(words: &Words) -> Properties {
     let mut found = named(words);
     found.extend(properties([
         ("waiting", flag(words, "waiting")),
         ("match", Json::text(words.value("match").unwrap_or("glob"))),
     ]));
+    if words.has("with-dependants") {
+        found.push(("dependants".to_string(), Json::Bool(true)));
+    }
     Ok(found)
 }
 

@@ -43,9 +43,21 @@ pub struct Flag {
     pub name: &'static str,
     /// One letter for the same.
     pub short: Option<char>,
-    /// What its value is called, if it takes one.
+    /// What its value is called, if it takes one; in brackets if it may be left out.
     pub value: Option<&'static str>,
     pub help: &'static str,
+}
+
+impl Flag {
+    /// Whether the next word is its value. One that may be left out is a number.
+    pub fn takes(&self, word: &str) -> bool {
+        let is_number = |word: &str| {
+            word.is_empty()
+                || word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+                || word.parse::<f64>().is_ok()
+        };
+        self.value.is_some_and(|value| !value.starts_with('[') || is_number(word))
+    }
 }
 
 /// What a word is.

@@ -125,8 +125,9 @@ mod tests {
     fn watcher(name: &str, status: &str, healthy: bool, note: &str, needs: &[&str]) -> String {
         format!(
             r#"{{"name": "{name}", "status": "{status}", "healthy": {healthy}, "note": "{note}",
-                "numprocesses": 1, "processes": [], "restarts": 0, "last_death": null,
-                "depends_on": {needs:?}}}"#
+                "hopeless": {}, "numprocesses": 1, "processes": [], "restarts": 0, "last_death": null,
+                "depends_on": {needs:?}}}"#,
+            note.contains(", which ")
         )
     }
 

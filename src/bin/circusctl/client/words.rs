@@ -4,6 +4,7 @@
 use super::commands::{self, COMMANDS, GLOBAL};
 use super::row::{Flag, Noun, Row};
 use circus::config::spelling;
+use std::iter::Peekable;
 
 /// What a command line asks for.
 pub struct Line {
@@ -83,7 +84,7 @@ pub fn parse(line: Vec<String>, inherited: &Options) -> Result<Line, String> {
     let mut row: Option<&'static Row> = None;
     let mut words = Words::default();
     let (mut help, mut version, mut closed) = (false, false, false);
-    let mut rest = line.into_iter();
+    let mut rest = line.into_iter().peekable();
     while let Some(word) = rest.next() {
         if !closed && word == "--" {
             closed = true;
@@ -179,9 +180,10 @@ fn find_option(
 fn value_of(
     flag: &Flag,
     given: Option<String>,
-    rest: &mut impl Iterator<Item = String>,
+    rest: &mut Peekable<impl Iterator<Item = String>>,
 ) -> Result<Option<String>, String> {
     match (flag.value, given) {
+        (Some(value), None) if value.starts_with('[') => Ok(rest.next_if(|word| flag.takes(word))),
         (None, None) => Ok(None),
         (None, Some(_)) => Err(format!("--{} takes no value", flag.name)),
         (Some(_), Some(value)) => Ok(Some(value)),
