@@ -26,7 +26,7 @@ use circus::config::settings::LogLevel;
 use circus::moment::Moment;
 use circus::process::{Ending, Pid, Tag};
 use circus::signal::Signal;
-use circus::supervisor::{Action, Event, Supervisor};
+use circus::supervisor::{Action, Event, Report, Supervisor};
 use circus::sys::cgroup::OomCounter;
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::signals::{self, Received, SignalFd};
@@ -378,25 +378,20 @@ impl Shell {
                 self.hook(watcher, slot, errand, name, facts);
             }
             Action::Abandon { errand } => self.errands.abandon(errand),
-            Action::Attend { watcher } => {
-                self.sockets.attend(watcher, self.supervisor.settings(watcher));
-            }
-            Action::LookForConnections { watcher } => {
-                let found = self.sockets.are_connected(self.supervisor.settings(watcher));
-                self.events.push_back(Event::LookedForConnections { watcher, found });
-            }
-            Action::Report(report) => {
-                let names = Lookup {
-                    supervisor: &self.supervisor,
-                    environment: &self.launcher.environment,
-                };
-                self.journal.report(&report, &names);
-                self.failures.note(&report, &names);
-                if let Some(control) = &mut self.control {
-                    control.report(&report, &names, clock::now());
-                }
-            }
+            Action::Attend { watcher } => self.attend(watcher),
+            Action::LookForConnections { watcher } => self.look_for_connections(watcher),
+            Action::Report(report) => self.report(&report),
             Action::Exit { code } => self.exit = Some(code),
+        }
+    }
+
+    fn report(&mut self, report: &Report) {
+        let names =
+            Lookup { supervisor: &self.supervisor, environment: &self.launcher.environment };
+        self.journal.report(report, &names);
+        self.failures.note(report, &names);
+        if let Some(control) = &mut self.control {
+            control.report(report, &names, clock::now());
         }
     }
 

@@ -28,6 +28,17 @@ impl Shell {
         }
     }
 
+    /// Be told who comes next.
+    pub(super) fn attend(&mut self, watcher: u32) {
+        self.sockets.attend(watcher, self.supervisor.settings(watcher));
+    }
+
+    /// Whether somebody is connected.
+    pub(super) fn look_for_connections(&mut self, watcher: u32) {
+        let found = self.sockets.are_connected(self.supervisor.settings(watcher));
+        self.events.push_back(Event::LookedForConnections { watcher, found });
+    }
+
     /// The kernel tells that somebody has come there.
     pub(super) fn somebody_came(&mut self, fd: i32) {
         for watcher in self.sockets.attended(fd) {
