@@ -203,7 +203,7 @@ impl Kernel {
     fn end(&mut self, pid: Pid, ending: Ending) {
         let process = self.processes.get_mut(&pid).expect("it is there");
         if !std::mem::replace(&mut process.is_zombie, true) {
-            self.events.push_back(Event::Ended { pid, ending, memory_short: false });
+            self.events.push_back(Event::Ended { pid, ending, memory_short: false, said: None });
         }
     }
 

@@ -65,6 +65,8 @@ pub enum Event {
         ending: Ending,
         /// The kernel killed something in this container for lack of memory since the last death.
         memory_short: bool,
+        /// The last line that it printed to a captured stderr.
+        said: Option<Rc<str>>,
     },
     /// The children of ours that the core has not started itself, in answer to `Action::Survey`.
     /// At this moment every child that had ended was reaped.

@@ -10,6 +10,7 @@ use crate::config::settings::{HookName, Readiness};
 use crate::moment::Moment;
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
+use std::rc::Rc;
 
 /// What a process left behind when it died by itself gets no more than this before SIGKILL, as
 /// the service is down meanwhile.
@@ -23,6 +24,15 @@ const OVERDUE_MS: u64 = 2000;
 
 /// How long SIGKILL may take before we say that it does not work.
 pub(super) const KILL_MS: u64 = 5000;
+
+/// How a process has come to its end.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) ending: Ending,
+    pub(super) memory_short: bool,
+    /// Its last line.
+    pub(super) said: Option<Rc<str>>,
+}
 
 impl Supervisor {
     /// A wanted, vacant slot: start now or when its delay is over.
@@ -273,8 +283,7 @@ impl Supervisor {
     pub(super) fn ended(
         &mut self,
         pid: Pid,
-        ending: Ending,
-        memory_short: bool,
+        end: End,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
@@ -282,6 +291,7 @@ impl Supervisor {
             self.orphan_ended(actions);
             return;
         };
+        let ending = end.ending;
         let was_executed = !matches!(ending, Ending::NotExecuted(_));
         if was_executed && self.watchers[id.watcher].reload.is_none() {
             // It was so short that nobody has seen it. A reload wants to see more than that.
@@ -303,14 +313,14 @@ impl Supervisor {
                     self.make_room();
                 }
                 self.slot_mut(id).unready |= vitals.is_some_and(|vitals| !vitals.is_ready);
-                (leader, self.died(id, leader, ending, memory_short, now, actions))
+                (leader, self.died(id, leader, end, now, actions))
             }
             State::Stopping { leader, way, stage, .. } => {
                 if matches!(way, Way::Going { .. }) {
                     self.make_room();
                 }
                 if self.slot(id).wanted && self.slot(id).fault.is_some() {
-                    self.died(id, leader, ending, memory_short, now, actions);
+                    self.died(id, leader, end, now, actions);
                 }
                 (leader, stage)
             }
@@ -364,8 +374,7 @@ impl Supervisor {
         &mut self,
         id: SlotId,
         leader: Leader,
-        ending: Ending,
-        memory_short: bool,
+        End { ending, memory_short, said }: End,
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> StopStage {
@@ -394,9 +403,17 @@ impl Supervisor {
         let code = ending.exit_code().max(u8::from(fault.is_some()));
         if failed || again {
             // The end of what was to end is no death.
-            let fault = fault.clone();
-            watcher.last_death =
-                Some(Death { slot: id, pid, ending, fault, lived_ms, memory_short, next, at: now });
+            watcher.last_death = Some(Death {
+                slot: id,
+                pid,
+                ending,
+                fault: fault.clone(),
+                lived_ms,
+                memory_short,
+                said: said.clone(),
+                next,
+                at: now,
+            });
         }
         if failed || !watcher.failed {
             watcher.last_code = code;
@@ -414,6 +431,7 @@ impl Supervisor {
                 success: !failed,
                 lived_ms,
                 memory_short,
+                said,
                 next,
             }));
         }

@@ -54,6 +54,7 @@ use agenda::Agenda;
 use calls::Hooks;
 use extras::Extras;
 use kill::Kills;
+use lives::End;
 use order::StartPlan;
 use probes::Probes;
 use slot::{Slot, State, Way};
@@ -230,8 +231,8 @@ impl Supervisor {
             Event::SpawnFailed { slot, errno } => self.spawn_failed(slot, errno, now, actions),
             Event::Executed { pid } => self.executed(pid, now, actions),
             Event::Suspended { pid } => self.suspended(pid, actions),
-            Event::Ended { pid, ending, memory_short } => {
-                self.ended(pid, ending, memory_short, now, actions);
+            Event::Ended { pid, ending, memory_short, said } => {
+                self.ended(pid, End { ending, memory_short, said }, now, actions);
             }
             Event::Survey { adopted } => self.survey(&adopted, now, actions),
             Event::Signalled { signal } => self.signalled(signal, now, actions),

@@ -44,6 +44,8 @@ pub enum Report {
         lived_ms: u64,
         /// The kernel killed it for lack of memory, by the cgroup's counters.
         memory_short: bool,
+        /// The last line that it printed to a captured stderr.
+        said: Option<Rc<str>>,
         /// What follows.
         next: Next,
     },
@@ -483,6 +485,7 @@ pub(super) struct Death {
     pub(super) fault: Option<Fault>,
     pub(super) lived_ms: u64,
     pub(super) memory_short: bool,
+    pub(super) said: Option<Rc<str>>,
     pub(super) next: Next,
     pub(super) at: Moment,
 }

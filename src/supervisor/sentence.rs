@@ -92,12 +92,22 @@ impl Report {
     }
 
     fn to_death(&self) -> Option<Death> {
-        let Report::Died { slot, pid, ending, ref fault, lived_ms, memory_short, next, .. } = *self
+        let Report::Died {
+            slot,
+            pid,
+            ending,
+            ref fault,
+            lived_ms,
+            memory_short,
+            ref said,
+            next,
+            ..
+        } = *self
         else {
             return None;
         };
-        let (fault, at) = (fault.clone(), Moment::default());
-        Some(Death { slot, pid, ending, fault, lived_ms, memory_short, next, at })
+        let (fault, said, at) = (fault.clone(), said.clone(), Moment::default());
+        Some(Death { slot, pid, ending, fault, lived_ms, memory_short, said, next, at })
     }
 
     fn outlasted(&self, names: &dyn Names) -> String {
@@ -132,14 +142,18 @@ impl Death {
         if let Some(fault) = &self.fault {
             return fault_text(fault);
         }
-        match self.ending {
+        let ending = match self.ending {
             Ending::Killed(_) if self.memory_short => "killed for lack of memory".to_string(),
             Ending::Exited(code) if self.memory_short => {
                 format!("exit code {code}, lack of memory")
             }
             Ending::Exited(code) => format!("exit code {code}"),
             Ending::Killed(signal) => format!("killed by {signal}"),
-            Ending::NotExecuted(_) => self.text(names),
+            Ending::NotExecuted(_) => return self.text(names),
+        };
+        match &self.said {
+            Some(said) => format!("{ending}: {said}"),
+            None => ending,
         }
     }
 
@@ -153,6 +167,13 @@ impl Death {
     }
 
     fn ending_text(&self, names: &dyn Names) -> String {
+        match &self.said {
+            Some(said) => format!("{}, its last line: {said}", self.plain_ending(names)),
+            None => self.plain_ending(names),
+        }
+    }
+
+    fn plain_ending(&self, names: &dyn Names) -> String {
         let lived = seconds(self.lived_ms);
         match self.ending {
             Ending::Exited(code) if self.memory_short => format!(

@@ -323,7 +323,7 @@ impl World {
         if let Some(Err(failure)) = process.executes {
             ending = Ending::NotExecuted(failure);
         }
-        Event::Ended { pid, ending, memory_short: self.dice.percent(5) }
+        Event::Ended { pid, ending, memory_short: self.dice.percent(5), said: None }
     }
 
     fn answer_survey(&mut self) -> Event {

@@ -287,7 +287,7 @@ impl Stage {
 
     pub fn is_reaped(&mut self, pid: i32, ending: Ending) -> Vec<String> {
         let pid = Pid::new(pid).expect("positive");
-        self.tell(Event::Ended { pid, ending, memory_short: false })
+        self.tell(Event::Ended { pid, ending, memory_short: false, said: None })
     }
 
     /// The answer to a survey: processes, each with the number of the process it descends from.

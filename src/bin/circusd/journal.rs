@@ -244,7 +244,7 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         Report::LeftBehind { pids: all, killed, .. } | Report::Orphans { pids: all, killed } => {
             vec![("process_pids", pids(all)), ("killed", (*killed).into())]
         }
-        Report::Died { ending, success, lived_ms, memory_short, next, .. } => {
+        Report::Died { ending, success, lived_ms, memory_short, said, next, .. } => {
             let mut fields = vec![
                 ("success", (*success).into()),
                 ("lived_ms", (*lived_ms).into()),
@@ -255,6 +255,9 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
                 Ending::Killed(signal) => ("signal", signal.to_string().into()),
                 Ending::NotExecuted(failure) => ("errno", failure.errno.into()),
             });
+            if let Some(said) = said {
+                fields.push(("said", (&**said).into()));
+            }
             if let Next::Start { delay_ms } = next {
                 fields.push(("next_start_ms", (*delay_ms).into()));
             }

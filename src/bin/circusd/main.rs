@@ -28,6 +28,7 @@ mod probe;
 mod shell;
 mod sink;
 mod sockets;
+mod streams;
 mod terminal;
 mod termination;
 

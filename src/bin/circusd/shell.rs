@@ -9,6 +9,7 @@ mod calls;
 mod demand;
 mod launches;
 mod notices;
+mod output;
 mod requests;
 
 use crate::control::Control;
@@ -20,6 +21,7 @@ use crate::names::Lookup;
 use crate::notifications::Notifications;
 use crate::pidfile::Pidfile;
 use crate::sockets::Sockets;
+use crate::streams::Streams;
 use crate::terminal::Terminal;
 use crate::termination::{Failures, PLACE};
 use circus::config::settings::LogLevel;
@@ -55,6 +57,7 @@ pub struct Shell {
     us: u32,
     launches: Vec<OnTheWay>,
     sockets: Sockets,
+    streams: Streams,
     notifications: Notifications,
     errands: Errands,
     failures: Failures,
@@ -95,6 +98,7 @@ impl Shell {
             us: identity::pid().number() as u32,
             launches: Vec::new(),
             sockets: Sockets::default(),
+            streams: Streams::default(),
             notifications: Notifications::default(),
             errands: Errands::default(),
             failures: Failures::default(),
@@ -132,6 +136,7 @@ impl Shell {
         loop {
             self.look_at_children();
             if let Some(code) = self.exit {
+                self.finish_streams();
                 self.close_control();
                 self.failures.leave(PLACE.as_ref(), code);
                 self.terminal.close();
@@ -154,6 +159,7 @@ impl Shell {
             && !self.journal.is_waiting()
             && self.control.is_none()
             && self.notifications.is_idle()
+            && self.streams.is_idle()
             && !self.is_awaiting_somebody();
         if only_signals {
             self.wait_for_signal();
@@ -178,7 +184,8 @@ impl Shell {
         }
         let control = self.control.as_ref().and_then(|control| control.gateway.deadline());
         let notifications = self.notifications.deadline();
-        [self.supervisor.next_deadline(), control, notifications].into_iter().flatten().min()
+        let all = [self.supervisor.next_deadline(), control, notifications, self.streams.deadline()];
+        all.into_iter().flatten().min()
     }
 
     fn wait_for_any(&mut self, set: &mut PollSet) {
@@ -190,6 +197,7 @@ impl Shell {
         self.errands.poll(set);
         self.notifications.poll(set);
         self.poll_demand(set);
+        self.streams.poll(set);
         self.journal.poll(set);
         if let Some(control) = &self.control {
             control.gateway.poll(set);
@@ -199,6 +207,7 @@ impl Shell {
         self.errands.look(set);
         self.look_at_notifications(set);
         self.look_at_demand(set);
+        self.look_at_streams(set);
         if set.is_ready(self.signals.as_fd().as_raw_fd()) {
             let mut all = Vec::new();
             self.signals.read(|received| all.push(received));
@@ -270,6 +279,9 @@ impl Shell {
             control.gateway.ended(ending, clock::now());
             return;
         }
+        if self.streams.is(pid) {
+            return self.streams.writer_ended(ending, clock::now());
+        }
         if self.errands.is(pid) {
             if let Some(event) = self.errands.ended(pid, ending) {
                 self.deliver(event);
@@ -288,7 +300,7 @@ impl Shell {
         let may_be = [Ending::Killed(Signal::KILL), Ending::Exited(137)].contains(&ending);
         let memory_short = self.memory_short && may_be;
         self.sockets.release(pid);
-        self.deliver(Event::Ended { pid, ending, memory_short });
+        self.process_ended(pid, Event::Ended { pid, ending, memory_short, said: None });
     }
 
     /// The children that the core has not started, with their tags.
@@ -297,12 +309,14 @@ impl Shell {
             true => procfs::children().unwrap_or_default(),
             false => Vec::new(),
         };
-        let (supervisor, control, errands) = (&self.supervisor, &self.control, &self.errands);
+        let (supervisor, control) = (&self.supervisor, &self.control);
+        let (errands, streams) = (&self.errands, &self.streams);
         let is_gateway = |pid| control.as_ref().is_some_and(|control| control.gateway.is(pid));
         let tags = &mut self.tags;
         children
             .into_iter()
-            .filter(|pid| !supervisor.is_leader(*pid) && !is_gateway(*pid) && !errands.is(*pid))
+            .filter(|pid| !supervisor.is_leader(*pid) && !is_gateway(*pid))
+            .filter(|pid| !errands.is(*pid) && !streams.is(*pid))
             .map(|pid| (pid, *tags.entry(pid).or_insert_with(|| procfs::tag(pid))))
             .collect()
     }
@@ -326,6 +340,9 @@ impl Shell {
     }
 
     fn perform(&mut self, action: Action) {
+        if self.is_for_nobody(&action) {
+            return;
+        }
         match action {
             Action::Spawn { slot, tag } => {
                 let event = match self.spawn(slot, tag) {

@@ -107,6 +107,7 @@ mod tests {
             success: code == 0,
             lived_ms: 2000,
             memory_short: false,
+            said: None,
             next,
         }
     }

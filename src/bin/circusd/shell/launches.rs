@@ -7,7 +7,7 @@ use circus::config::settings::LogLevel;
 use circus::process::{Ending, Failure, Pid, Tag};
 use circus::signal::Signal;
 use circus::supervisor::{Event, SlotId};
-use circus::sys::identity;
+use circus::sys::{clock, identity};
 use circus::sys::notify::NotifySocket;
 use circus::sys::poll::PollSet;
 use circus::sys::spawn::{Launch, Outcome};
@@ -53,9 +53,10 @@ impl Shell {
                 return Err(error.raw_os_error().unwrap_or(Errno::EINVAL as i32));
             }
         };
+        let captured = self.streams.capture(&settings).map_err(number)?;
         let held = given.take_held();
         let start = Start { wid: slot.wid(), tag, foreground, given, notify: address };
-        let plan = match self.launcher.plan(&settings, start) {
+        let mut plan = match self.launcher.plan(&settings, start) {
             Ok(plan) => plan,
             Err(reason) => {
                 let text = format!("{}: {reason}", settings.name);
@@ -63,10 +64,12 @@ impl Shell {
                 return Err(Errno::EINVAL as i32);
             }
         };
+        captured.add_to(&mut plan);
         let uid = plan.uid.unwrap_or_else(identity::uid);
         let launch = Launch::start(plan).map_err(number)?;
         let pid = launch.pid();
         self.sockets.hold(pid, held);
+        self.streams.opened(pid, slot, &settings, captured, clock::now());
         self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         if let Some(socket) = socket {
             self.notifications.open(slot, socket, uid);

@@ -65,6 +65,7 @@ impl Shell {
         };
         self.notifications.set_successor(slot, None);
         self.sockets.hand_over(pid, by);
+        self.streams.hand_over(pid, by);
         self.deliver(Event::Succeeded { pid, by });
         late.into_iter().for_each(|said| self.deliver(Event::Notified { pid: by, said }));
         true
