@@ -114,14 +114,19 @@ impl World {
                         self.tell(Event::Executed { pid });
                         if slot.watcher == 0 {
                             let ending = Ending::Exited(0);
-                            self.tell(Event::Ended { pid, ending, memory_short: false });
+                            self.tell(Event::Ended {
+                                pid,
+                                ending,
+                                memory_short: false,
+                                said: None,
+                            });
                         }
                         // Asked after each event where somebody wants to know.
                         self.core.is_all_well();
                     }
                     Action::Signal { pid, signal } if signal != Signal::CONT => {
                         let ending = Ending::Killed(signal);
-                        self.tell(Event::Ended { pid, ending, memory_short: false });
+                        self.tell(Event::Ended { pid, ending, memory_short: false, said: None });
                     }
                     Action::Survey => self.tell(Event::Survey { adopted: Vec::new() }),
                     _ => {}
@@ -160,7 +165,12 @@ fn measure(ini: &str) -> [Duration; 5] {
         let (slot, tag) = first.expect("the first is started");
         let pid = Pid::new(1).expect("positive");
         world.tell(Event::Spawned { slot, pid, tag });
-        world.tell(Event::Ended { pid, ending: Ending::Exited(1), memory_short: false });
+        world.tell(Event::Ended {
+            pid,
+            ending: Ending::Exited(1),
+            memory_short: false,
+            said: None,
+        });
         let since = Instant::now();
         world.tell(Event::Survey { adopted: Vec::new() });
         note(4, since);

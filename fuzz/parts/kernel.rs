@@ -127,6 +127,7 @@ impl Kernel {
             Action::Report(_)
             | Action::Publish { .. }
             | Action::Attend { .. }
+            | Action::ReopenLogs
             | Action::LookForConnections { .. } => {}
         }
     }

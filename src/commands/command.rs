@@ -85,6 +85,21 @@ pub enum Command {
         /// With what the kernel tells, and who uses them: more than Circus knows.
         detail: bool,
     },
+    /// Lines that processes have printed, as far as they are captured.
+    Logs {
+        /// Of this watcher only.
+        name: Option<Box<str>>,
+        /// Only `stdout` or `stderr`.
+        stream: Option<Box<str>>,
+        /// The last so many.
+        lines: u32,
+        /// Only those after the line of this number, the oldest first.
+        after: Option<u64>,
+        /// Only those since this wall time, in seconds.
+        since: Option<f64>,
+    },
+    /// Open the files of captured output anew.
+    ReopenLogs,
     /// How many processes.
     Numprocesses {
         /// Of this watcher only.
@@ -182,6 +197,9 @@ impl Command {
             | Command::Stats { .. }
             | Command::Status { .. } => true,
             Command::Add { .. }
+            // What a service prints may be confidential.
+            | Command::Logs { .. }
+            | Command::ReopenLogs
             | Command::Decr { .. }
             | Command::Incr { .. }
             | Command::Kill { .. }

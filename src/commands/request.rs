@@ -90,12 +90,14 @@ fn command(name: &str, given: Result<&Given<'_>, Refusal>) -> Result<Command, Re
             let detail = given.ok().and_then(|given| given.flag("detail", false).ok());
             Command::ListSockets { detail: detail.unwrap_or(false) }
         }
+        "logs" => logs(given?)?,
         "numprocesses" => Command::Numprocesses { name: given?.name_if_any()? },
         "numwatchers" => Command::Numwatchers,
         "options" => Command::Options { name: given?.name()? },
         "quit" => Command::Quit,
         "reload" => reload(given?)?,
         "reloadconfig" => Command::ReloadConfig { dry_run: given?.flag("dry_run", false)? },
+        "reopenlogs" => Command::ReopenLogs,
         "restart" => match (selection(given.clone()?)?, given?.flag("dependants", false)?) {
             // Among all are all that depend on one of them.
             (selection @ Selection::Matching { .. }, true) => {
@@ -210,6 +212,29 @@ fn signal(given: &Given<'_>) -> Result<Command, Refusal> {
         },
     })
 }
+
+fn logs(given: &Given<'_>) -> Result<Command, Refusal> {
+    let stream = given.word("stream")?.filter(|word| !word.is_empty());
+    if stream.as_deref().is_some_and(|word| !["stdout", "stderr"].contains(&word)) {
+        return Err(Refusal::new(Errno::Message, "'stream' is neither stdout nor stderr"));
+    }
+    let number = |key: &str| -> Result<Option<u64>, Refusal> {
+        let wrong = || Refusal::new(Errno::Message, format!("'{key}' is less than 0"));
+        given.integer(key)?.map(|number| u64::try_from(number).map_err(|_| wrong())).transpose()
+    };
+    let lines = number("lines")?.unwrap_or(LINES).min(LINES_MAX) as u32;
+    Ok(Command::Logs {
+        name: given.name_if_any()?,
+        stream,
+        lines,
+        after: number("after")?,
+        since: given.seconds_ms("since")?.map(|ms| ms as f64 / 1000.0),
+    })
+}
+
+/// So many lines where nobody says how many, and at most.
+const LINES: u64 = 10;
+const LINES_MAX: u64 = 100_000;
 
 fn stats(given: &Given<'_>) -> Result<Command, Refusal> {
     let name = given.name_if_any()?;

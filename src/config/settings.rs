@@ -14,6 +14,7 @@ pub use service::{
 pub use socket::{SocketKind, SocketPlace, SocketSettings, SocketUse, WantedSockets};
 
 use crate::config::options::Keeps;
+use crate::config::value::size;
 use crate::signal::Signal;
 use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -155,6 +156,17 @@ pub struct CurveFiles {
     /// The public keys of those who may connect.
     pub authorized_keys: Box<str>,
 }
+
+impl CircusSettings {
+    /// Memory for each captured stream, in bytes (`log_ring`).
+    pub fn log_ring_bytes(&self) -> u64 {
+        let text = self.kept.iter().find(|(name, _)| **name == *"log_ring");
+        text.and_then(|(_, text)| size(text).ok()).unwrap_or(LOG_RING_BYTES)
+    }
+}
+
+/// Of `log_ring`, where nothing is written.
+const LOG_RING_BYTES: u64 = 64 * 1024;
 
 impl Keeps for CircusSettings {
     fn kept(&self) -> &[(Box<str>, Box<str>)] {

@@ -119,6 +119,8 @@ pub enum Action {
         /// Of which process what, as JSON; not of those whose hook has nothing to say.
         said: Vec<(Pid, Rc<str>)>,
     },
+    /// Open the files of captured output anew: somebody has moved them.
+    ReopenLogs,
     /// All is done: end with this code. The last action.
     Exit {
         /// Exit code.

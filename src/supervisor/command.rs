@@ -89,6 +89,8 @@ impl Supervisor {
             | Command::GlobalOptions { .. }
             | Command::List { .. }
             | Command::ListSockets { .. }
+            | Command::Logs { .. }
+            | Command::ReopenLogs
             | Command::Numprocesses { .. }
             | Command::Numwatchers
             | Command::Options { .. }

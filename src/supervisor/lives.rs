@@ -280,13 +280,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn ended(
-        &mut self,
-        pid: Pid,
-        end: End,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn ended(&mut self, pid: Pid, end: End, now: Moment, actions: &mut Vec<Action>) {
         let Some(&id) = self.pids.get(&pid) else {
             self.orphan_ended(actions);
             return;

@@ -79,6 +79,8 @@ impl Supervisor {
             | Command::Incr { .. }
             | Command::Kill { .. }
             | Command::ListSockets { .. }
+            | Command::Logs { .. }
+            | Command::ReopenLogs
             | Command::Options { .. }
             | Command::Quit
             | Command::Reload { .. }

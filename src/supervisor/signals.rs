@@ -24,12 +24,16 @@ impl Supervisor {
             }
             Mode::MainCommand => {}
             Mode::Watchers | Mode::Both => {
+                let mut is_taken = false;
                 if signal == Signal::HUP {
                     self.reload_all(now, actions);
                 } else if self.mode == Mode::Both {
-                    self.signal_main(signal, now, actions);
+                    is_taken = self.signal_main(signal, now, actions);
                 }
-                self.forward(signal, now, actions);
+                is_taken |= self.forward(signal, now, actions);
+                if signal == Signal::USR2 && !is_taken {
+                    actions.push(Action::ReopenLogs);
+                }
             }
         }
     }
@@ -70,16 +74,19 @@ impl Supervisor {
         }
     }
 
-    /// Pass it on to the watchers that ask for it (`forward_signals`).
-    fn forward(&mut self, received: Signal, now: Moment, actions: &mut Vec<Action>) {
+    /// Pass it on to the watchers that ask for it (`forward_signals`). Returns whether there is one.
+    fn forward(&mut self, received: Signal, now: Moment, actions: &mut Vec<Action>) -> bool {
+        let mut is_taken = false;
         for w in self.watcher_ids() {
             let settings = self.settings(w);
             let wanted = settings.forward_signals.iter().find(|f| f.received == received).copied();
             let Some(forwarded) = wanted else { continue };
+            is_taken = true;
             for id in self.slot_ids(w) {
                 self.signal_slot(id, forwarded.sent, now, actions);
             }
         }
+        is_taken
     }
 
     /// Whether a watcher takes SIGHUP itself, so that it is no reload for it.

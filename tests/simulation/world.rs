@@ -466,6 +466,7 @@ impl World {
             Action::Publish { .. }
             | Action::Extras { .. }
             | Action::Attend { .. }
+            | Action::ReopenLogs
             | Action::LookForConnections { .. } => {}
             Action::Answer { ticket, .. } => self.answered.push(ticket),
             Action::Report(report) => self.reports.push(report),

@@ -135,6 +135,7 @@ impl Stage {
             Action::Signal { pid, signal } => format!("{signal} {pid}"),
             Action::SignalChildren { pid, signal } => format!("{signal} children of {pid}"),
             Action::Survey => "survey".to_string(),
+            Action::ReopenLogs => "reopen logs".to_string(),
             Action::Attend { watcher } => format!("attend {}", self.names[watcher as usize]),
             Action::LookForConnections { watcher } => {
                 format!("look for connections of {}", self.names[watcher as usize])

@@ -12,6 +12,7 @@ mod health;
 mod help;
 mod json;
 mod listen;
+mod logs;
 mod output;
 mod print;
 mod python;
@@ -130,6 +131,7 @@ impl Session {
             Deed::Health => health::run(&self.output, self.interrupts.as_ref(), words, options),
             Deed::Tree => self.tree(&daemon()?, words, options),
             Deed::ReloadConfig => self.reload_config(&daemon()?, words, options),
+            Deed::Logs => logs::run(&daemon()?, options, words, &self.output),
             Deed::Listen => listen::run(&daemon()?, options, words, &self.output),
             Deed::Keygen => self.output.print(&certificate::generate(words.value("output"))?),
             Deed::Completion => self.complete(words, options),

@@ -1,7 +1,10 @@
 //! The control plane: what clients ask for is answered from what is known, or becomes an event for
 //! the core; what has happened becomes publications.
 
+mod output;
 mod rereading;
+
+pub use output::{Asked, lines};
 
 use crate::endpoints::Opened;
 use crate::figures::Figures;
@@ -102,7 +105,7 @@ impl Control {
 
     /// A client asks for something. What is not answered at once is an event for the core, which
     /// answers with the ticket in it.
-    pub fn request(&mut self, incoming: Incoming, view: &View<'_>) -> Option<Event> {
+    pub fn request(&mut self, incoming: Incoming, view: &View<'_>) -> Option<Wanted> {
         let Incoming { uid, identity, body } = incoming;
         let request = match commands::parse(&body) {
             Ok(request) => request,
@@ -124,14 +127,20 @@ impl Control {
             Ok(Prepared::Answer(answer)) => answer,
             Ok(Prepared::Work(work)) => {
                 self.warnings.clone_from(&client.warnings);
-                return Some(work.event(self.asker(cast, waiting, client)));
+                return Some(Wanted::Event(work.event(self.asker(cast, waiting, client))));
+            }
+            Ok(Prepared::Output(_)) if cast => return None,
+            Ok(Prepared::Output(asked)) => {
+                let ticket = self.asker(false, true, client).ticket;
+                return ticket.map(|ticket| Wanted::Output(ticket, asked));
             }
             Ok(Prepared::Held(..)) if cast => return None,
             Ok(Prepared::Held(held, watcher)) => {
                 let pids = held.pids();
                 client.held = Some(held);
                 let ticket = self.asker(false, true, client).ticket;
-                return ticket.map(|ticket| Event::Extend { ticket, watcher, pids });
+                let event = |ticket| Wanted::Event(Event::Extend { ticket, watcher, pids });
+                return ticket.map(event);
             }
             Err(refusal) => Answer::Refused(refusal),
         };
@@ -159,6 +168,9 @@ impl Control {
             let w = view.supervisor.find(name)?;
             let held = Held::new(name, process.as_ref(), w, &mut self.figures, view)?;
             return Ok(Prepared::Held(held, w));
+        }
+        if let Some(asked) = output::asked(&command, view)? {
+            return Ok(Prepared::Output(asked));
         }
         if let Some(answer) = self.own_answer(&command, warnings, view) {
             return answer.map(Prepared::Answer);
@@ -219,6 +231,8 @@ impl Control {
             | Command::Incr { .. }
             | Command::Kill { .. }
             | Command::List { .. }
+            | Command::Logs { .. }
+            | Command::ReopenLogs
             | Command::Numprocesses { .. }
             | Command::Numwatchers
             | Command::Quit
@@ -345,11 +359,20 @@ impl Control {
     }
 }
 
+/// Something that others do.
+pub enum Wanted {
+    /// The core.
+    Event(Event),
+    /// Whoever writes the output of processes.
+    Output(Ticket, Asked),
+}
+
 /// What becomes of a request.
 #[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Prepared {
     Answer(Answer),
     Work(Work),
+    Output(Asked),
     /// Figures that wait for what hooks of this watcher add.
     Held(Held, u32),
 }

@@ -122,6 +122,7 @@ impl Shell {
         surprises: &[String],
         open: impl FnOnce(&mut Journal) -> Option<Control>,
     ) -> u8 {
+        self.streams.set_ring(self.supervisor.circus().log_ring_bytes());
         self.deliver(Event::Begin);
         for text in surprises {
             self.journal.say(LogLevel::Warning, text);
@@ -184,7 +185,8 @@ impl Shell {
         }
         let control = self.control.as_ref().and_then(|control| control.gateway.deadline());
         let notifications = self.notifications.deadline();
-        let all = [self.supervisor.next_deadline(), control, notifications, self.streams.deadline()];
+        let all =
+            [self.supervisor.next_deadline(), control, notifications, self.streams.deadline()];
         all.into_iter().flatten().min()
     }
 
@@ -397,6 +399,7 @@ impl Shell {
             Action::Abandon { errand } => self.errands.abandon(errand),
             Action::Attend { watcher } => self.attend(watcher),
             Action::LookForConnections { watcher } => self.look_for_connections(watcher),
+            Action::ReopenLogs => self.streams.reopen(),
             Action::Report(report) => self.report(&report),
             Action::Exit { code } => self.exit = Some(code),
         }
@@ -407,6 +410,15 @@ impl Shell {
             Lookup { supervisor: &self.supervisor, environment: &self.launcher.environment };
         self.journal.report(report, &names);
         self.failures.note(report, &names);
+        match report {
+            Report::Changed { watcher, .. } => {
+                self.streams.changed(self.supervisor.settings(*watcher));
+            }
+            Report::Removed { watcher } => {
+                self.streams.forget(&self.supervisor.settings(*watcher).name);
+            }
+            _ => {}
+        }
         if let Some(control) = &mut self.control {
             control.report(report, &names, clock::now());
         }

@@ -15,7 +15,7 @@ use circus::sys::poll::{Interest, PollSet};
 use circus::sys::spawn::{Launch, Plan};
 use circus::sys::{fds, signals};
 use circus::wire::log::{Channel, FromWriter, PACKET_BYTES_MAX, ToWriter};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -48,6 +48,10 @@ pub struct Streams {
     last_id: u64,
     outbox: VecDeque<Packet>,
     ends: Vec<End>,
+    /// Questions that are not answered.
+    asked: BTreeSet<u64>,
+    /// Those that nobody will answer any more.
+    lost: Vec<u64>,
     /// Told to each new log writer first.
     ring_bytes: u64,
     failures: u32,
@@ -211,11 +215,15 @@ impl Streams {
     }
 
     /// Ask for lines. Returns whether an answer can be expected.
-    pub fn ask(&mut self, question: &ToWriter) -> bool {
+    pub fn ask(&mut self, token: u64, mut question: ToWriter) -> bool {
         if !matches!(self.state, State::Serving { .. }) || self.outbox.len() >= OUTBOX_MAX {
             return false;
         }
-        self.say(question, None);
+        if let ToWriter::Tail { token: its, .. } = &mut question {
+            *its = token;
+        }
+        self.asked.insert(token);
+        self.say(&question, None);
         self.flush();
         true
     }
@@ -345,6 +353,7 @@ impl Streams {
                 let level = levels.get(usize::from(level)).copied().unwrap_or(LogLevel::Critical);
                 self.note(level, text.into());
             }
+            FromWriter::Lines { token, .. } if !self.asked.remove(&token) => {}
             lines @ FromWriter::Lines { .. } => return Some(lines),
         }
         None
@@ -359,11 +368,17 @@ impl Streams {
                 continue;
             }
             end.waits_for.retain(|other| *other != id);
-            if let (Some(last), true, Event::Ended { said, .. }) = (&last, is_stderr, &mut end.event)
+            if let (Some(last), true, Event::Ended { said, .. }) =
+                (&last, is_stderr, &mut end.event)
             {
                 *said = Some(shown(last).into());
             }
         }
+    }
+
+    /// Questions that the log writer has taken with it.
+    pub fn take_lost(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.lost)
     }
 
     /// What it has to say to people.
@@ -398,6 +413,7 @@ impl Streams {
         let rest_ms = (REST_MS << self.failures.min(20)).min(REST_MS_MAX);
         self.failures = self.failures.saturating_add(1);
         self.outbox.clear();
+        self.lost.extend(std::mem::take(&mut self.asked));
         self.state = State::Resting { until: now.after_ms(rest_ms) };
     }
 

@@ -51,7 +51,7 @@ pub static CIRCUS: [Row<CircusDraft, CircusSettings>; 32] = [
         show: Kept(Text), help: "directories of which every *.ini is included" },
     Row { name: "log_format", default: "text", change: Adjust, support: Full, parse: |to, text| choice(text, &["text", "json"]).map(|word| to.settings.log_json = word == "json"),
         show: From(|c| if c.log_json { "json" } else { "text" }.into()), help: "text or json: one object a line" },
-    Row { name: "log_ring", default: "64k", change: Restart, support: Later, parse: |_, text| size(text).map(drop),
+    Row { name: "log_ring", default: "64k", change: Adjust, support: Full, parse: |_, text| size(text).map(drop),
         show: Kept(Text), help: "memory for each captured stream" },
     Row { name: "loggerconfig", default: "", change: Restart, support: Later, parse: free,
         show: Kept(Text), help: "file that configures Python's logging" },

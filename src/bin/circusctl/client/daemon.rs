@@ -266,6 +266,11 @@ impl Call {
     }
 }
 
+/// Wait for so long, or until Ctrl-C.
+pub fn wait_for_interrupt(daemon: &Daemon<'_>, patience: Duration) -> Result<(), Failure> {
+    wait_for(daemon.interrupts, &mut Vec::new(), Some(patience))
+}
+
 /// Wait until one of these is ready, or Ctrl-C.
 pub fn wait_for<'b>(
     interrupts: Option<&SignalFd>,

@@ -1,12 +1,15 @@
 //! What processes print, as far as it is captured: a log writer writes it.
 
 use super::Shell;
+use crate::control::{Asked, lines};
+use circus::commands::{Answer, Errno, Refusal};
 use circus::process::Pid;
-use circus::supervisor::{Action, Event};
+use circus::supervisor::{Action, Event, Ticket};
 use circus::sys::clock;
 use circus::sys::poll::PollSet;
 use circus::sys::signals;
 use circus::sys::wait::{Waited, wait_any};
+use circus::wire::log::FromWriter;
 
 /// How long the end waits for the last lines to be written.
 const LAST_LINES_MS: u64 = 2000;
@@ -18,12 +21,50 @@ impl Shell {
             return;
         }
         let now = clock::now();
-        let _answers = self.streams.look(set, now);
+        for said in self.streams.look(set, now) {
+            if let FromWriter::Lines { token, .. } = &said {
+                self.answer_output(Ticket(*token), &lines(&said));
+            }
+        }
+        for token in self.streams.take_lost() {
+            self.answer_output(Ticket(token), &no_writer());
+        }
         for (level, text) in self.streams.take_notes() {
             self.journal.say(level, &text);
         }
         for event in self.streams.take_ends(now) {
             self.deliver(event);
+        }
+    }
+
+    /// A client wants to see what was printed.
+    pub(super) fn ask_for_output(&mut self, ticket: Ticket, asked: Asked) {
+        match asked {
+            Asked::Reopen => {
+                self.streams.reopen();
+                self.answer_output(ticket, &Answer::Done);
+            }
+            Asked::Lines(_) if self.streams.is_idle() => {
+                let none = FromWriter::Lines {
+                    token: 0,
+                    lines: Vec::new(),
+                    last: 0,
+                    missed: 0,
+                    more: false,
+                };
+                self.answer_output(ticket, &lines(&none));
+            }
+            Asked::Lines(question) => {
+                if !self.streams.ask(ticket.0, question) {
+                    self.answer_output(ticket, &no_writer());
+                }
+            }
+        }
+    }
+
+    fn answer_output(&mut self, ticket: Ticket, answer: &Answer) {
+        if let Some(control) = &mut self.control {
+            control.answer(ticket, answer, clock::now());
         }
     }
 
@@ -60,4 +101,9 @@ impl Shell {
             }
         }
     }
+}
+
+fn no_writer() -> Answer {
+    let reason = "the log writer does not answer at the moment; ask again";
+    Answer::Refused(Refusal::new(Errno::Command, reason))
 }

@@ -1,7 +1,7 @@
 //! What clients ask for.
 
 use super::Shell;
-use crate::control::{Control, View};
+use crate::control::{Control, View, Wanted};
 use crate::names::Lookup;
 use circus::commands::{Answer, Errno, Refusal};
 use circus::config::settings::LogLevel;
@@ -31,8 +31,10 @@ impl Shell {
             let names = Lookup { supervisor, environment };
             let sockets = &self.sockets;
             let view = View { supervisor, names: &names, sockets, environment, now };
-            if let Some(event) = control.request(request, &view) {
-                self.carry_out(event);
+            match control.request(request, &view) {
+                Some(Wanted::Event(event)) => self.carry_out(event),
+                Some(Wanted::Output(ticket, asked)) => self.ask_for_output(ticket, asked),
+                None => {}
             }
             if clock::now().since_ms(begin) >= REQUESTS_TURN_MS {
                 return;
@@ -62,6 +64,7 @@ impl Shell {
     fn note_settings(&mut self, event: &Event) {
         let Event::Configure { configuration, .. } = event else { return };
         self.journal.configure(configuration.circus.loglevel);
+        self.streams.set_ring(configuration.circus.log_ring_bytes());
         let warnings = self.control.as_mut().map(Control::take_warnings);
         for text in warnings.into_iter().flatten() {
             self.journal.say(LogLevel::Warning, &text);
