@@ -86,6 +86,7 @@ pub enum Deed {
         print: fn(&Json) -> Option<String>,
     },
     Status,
+    Sockets,
     Health,
     Tree,
     ReloadConfig,
