@@ -32,6 +32,10 @@
 //! what waits for it (`calls.rs` has the line) → `Action::Hook` → `bin/circusd/shell/calls.rs`, `hook.rs` and `errands.rs` run it
 //! → `Event::HookReturned`, and what has waited goes on, or does not.
 //!
+//! How a socket comes to its processes: `config/sockets.rs` says who gets which → `bin/circusd/sockets.rs`
+//! has them bound (`sys/socket.rs`) and gives them to `shell/launches.rs` → `sys/spawn.rs`. Who comes to a
+//! watcher that starts on demand is seen by `shell/demand.rs`, and `supervisor/demand.rs` decides.
+//!
 //! To add an option: a row in `config/options`, a field in `config/settings.rs`, and whoever acts on
 //! it. To tell people something new: a variant in `supervisor/report.rs`. To add a command: a variant
 //! in `commands/command.rs`, and the compiler shows the rest.
@@ -43,8 +47,8 @@
 //!
 //! **Deliberately absent.** Signal handlers: all signals are blocked and read (`sys/signals.rs`). An
 //! ini crate: Circus's line rules and positions are the whole parser (`config/ini.rs`). Anything
-//! that ticks. ZeroMQ in PID 1. Sockets and log capture are not here yet; a configuration that
-//! asks for them is checked, and told so at start.
+//! that ticks. ZeroMQ in PID 1. Log capture is not here yet; a configuration that asks for it is
+//! checked, and told so at start.
 
 pub mod commands;
 pub mod config;

@@ -4,9 +4,9 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
 use circus::config::options::{CIRCUS, Support, WATCHER};
-use circus::config::settings::{CircusSettings, WatcherSettings};
+use circus::config::settings::{CircusSettings, Config, SocketSettings, WatcherSettings};
 use circus::config::{
-    Source, changed, circus_differences, differences, load, shown_options, strongest,
+    Source, Watchers, changed, circus_differences, differences, load, shown_options, strongest,
 };
 use serde_json::Value;
 use std::rc::Rc;
@@ -35,7 +35,7 @@ impl Source for File {
 }
 
 /// What is always written, so that no other option depends on the one that is tried.
-const BASE: [(&str, &str); 2] = [("cmd", "run"), ("respawn", "True")];
+const BASE: [(&str, &str); 2] = [("cmd", "run $(circus.sockets.web)"), ("respawn", "True")];
 /// Options that decide which watcher there is.
 const IDENTITY: [&str; 2] = ["enabled", "name"];
 /// Options that a client may not set: circusd would read files for it.
@@ -112,10 +112,22 @@ fn written(base: &[(&str, &str)], option: &str, value: &str) -> Rc<WatcherSettin
     config.watchers.iter().find(|watcher| &*watcher.name != "other").expect("it is there").clone()
 }
 
-/// The other one that is always there.
-fn others() -> Vec<Rc<WatcherSettings>> {
-    let text = "[watcher:other]\ncmd = y\n".to_owned();
-    load("/etc/c.ini", &[], &File(text)).unwrap_or_else(|all| panic!("{all:?}")).watchers
+/// The other one that is always there, and the socket.
+fn others() -> Others {
+    let text = "[socket:web]\n[watcher:other]\ncmd = y\n".to_owned();
+    Others(load("/etc/c.ini", &[], &File(text)).unwrap_or_else(|all| panic!("{all:?}")))
+}
+
+struct Others(Config);
+
+impl Watchers for Others {
+    fn watcher(&self, name: &str) -> Option<&WatcherSettings> {
+        self.0.watchers.watcher(name)
+    }
+
+    fn sockets(&self) -> &[Rc<SocketSettings>] {
+        &self.0.sockets
+    }
 }
 
 fn circus(lines: &str) -> CircusSettings {

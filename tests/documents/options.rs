@@ -1,6 +1,6 @@
 //! The options that the page on watchers lists are the table's.
 
-use circus::config::options::{CIRCUS, Support, WATCHER};
+use circus::config::options::{CIRCUS, SOCKET, Support, WATCHER};
 use std::fs;
 
 /// The lines for the options that do something.
@@ -28,4 +28,12 @@ fn the_page_on_watchers_lists_every_option_with_its_default() {
             );
         }
     }
+}
+
+#[test]
+fn the_page_on_sockets_lists_every_option_with_its_default() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sockets.md");
+    let page = fs::read_to_string(path).expect("the page");
+    let table = table(SOCKET.iter().map(|row| (row.name, row.default, row.support, row.help)));
+    assert!(page.contains(&table), "docs/sockets.md lacks\n{table}");
 }

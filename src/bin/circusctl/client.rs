@@ -19,6 +19,7 @@ mod python;
 mod request;
 mod row;
 mod shell;
+mod sockets;
 mod table;
 mod tree;
 mod values;
@@ -130,6 +131,11 @@ impl Session {
             Deed::Status => self.status(&daemon()?, words, options),
             Deed::Health => health::run(&self.output, self.interrupts.as_ref(), words, options),
             Deed::Tree => self.tree(&daemon()?, words, options),
+            Deed::Sockets => {
+                let detail = vec![("detail".to_string(), Json::Bool(true))];
+                let reply = daemon()?.reply("listsockets", detail)?;
+                self.show(&reply, options, sockets::table)
+            }
             Deed::ReloadConfig => self.reload_config(&daemon()?, words, options),
             Deed::Logs => logs::run(&daemon()?, options, words, &self.output),
             Deed::Listen => listen::run(&daemon()?, options, words, &self.output),

@@ -2,13 +2,11 @@
 //! line what came of it. It takes as long as it likes; whoever has sent it ends it.
 
 use circus::config::settings::Probe;
+use circus::sys::hosts::{HOSTS, addresses};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-
-/// Names of this machine, one line for each address.
-const HOSTS: &str = "/etc/hosts";
 
 /// As much of an answer as is read to find its first line.
 const ANSWER_BYTES_MAX: usize = 1024;
@@ -83,30 +81,6 @@ fn status(answer: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok().filter(|_| rest[1] == b' ' && is_whole)?.parse().ok()
 }
 
-/// Without the resolver of the C library, which loads modules that a static program cannot have.
-fn addresses(host: &str) -> Vec<IpAddr> {
-    if let Ok(address) = host.parse() {
-        return vec![address];
-    }
-    let hosts = std::fs::read_to_string(HOSTS).unwrap_or_default();
-    let mut found = named(&hosts, host);
-    if found.is_empty() && host.eq_ignore_ascii_case("localhost") {
-        found = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    }
-    found
-}
-
-fn named(hosts: &str, host: &str) -> Vec<IpAddr> {
-    let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
-    lines
-        .filter_map(|line| {
-            let mut words = line.split_ascii_whitespace();
-            let address = words.next()?.parse().ok()?;
-            words.any(|name| name.eq_ignore_ascii_case(host)).then_some(address)
-        })
-        .collect()
-}
-
 fn told(error: &std::io::Error) -> String {
     match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused".to_string(),
@@ -128,13 +102,5 @@ mod tests {
         for answer in [&b""[..], b"HTTP/2 200", b"HTTP/1.1 20", b"HTTP/1.1 2000", b"SSH-2.0-x"] {
             assert_eq!(status(answer), None, "{answer:?}");
         }
-    }
-
-    #[test]
-    fn names_are_looked_up_in_the_hosts_file() {
-        let hosts = "127.0.0.1 localhost\n# 10.0.0.1 db\n::1 localhost ip6-localhost\n10.0.0.7 DB.local db # x\n";
-        assert_eq!(named(hosts, "db"), ["10.0.0.7".parse::<IpAddr>().expect("an address")]);
-        assert_eq!(named(hosts, "localhost").len(), 2);
-        assert!(named(hosts, "x").is_empty());
     }
 }

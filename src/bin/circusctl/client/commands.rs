@@ -461,6 +461,19 @@ pub static COMMANDS: &[Row] = &[
         deed: Deed::Ask { properties: request::signal, print: print::done },
     },
     Row {
+        name: "sockets",
+        group: Group::Look,
+        syntax: "",
+        summary: "a table of the sockets: where, who waits, who uses them",
+        text: "WAITING are connections that no process has accepted yet, of so many that may wait; DROPPED\n\
+               those that did not fit, or datagrams. `-` is what the kernel does not tell.",
+        example: ("circusctl sockets", "see whether the workers keep up"),
+        words: (0, 0),
+        flags: &[],
+        nouns: &[],
+        deed: Deed::Sockets,
+    },
+    Row {
         name: "start",
         group: Group::Processes,
         syntax: "[NAME] [--match METHOD] [--with-dependants] [--waiting]",

@@ -87,6 +87,7 @@ pub enum Deed {
     },
     Status,
     Logs,
+    Sockets,
     Health,
     Tree,
     ReloadConfig,
