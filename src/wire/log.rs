@@ -224,7 +224,9 @@ impl FromWriter {
         let value = match self {
             FromWriter::Drained { id, last } => json!({"kind": "drained", "id": id, "last": last}),
             FromWriter::Closed { id } => json!({"kind": "closed", "id": id}),
-            FromWriter::Note { level, text } => json!({"kind": "note", "level": level, "text": text}),
+            FromWriter::Note { level, text } => {
+                json!({"kind": "note", "level": level, "text": text})
+            }
             FromWriter::Lines { token, lines, last, missed, more } => json!({
                 "kind": "lines", "token": token, "last": last, "missed": missed, "more": more,
                 "lines": lines.iter().map(Line::value).collect::<Vec<_>>(),
@@ -248,7 +250,12 @@ impl FromWriter {
             },
             "lines" => FromWriter::Lines {
                 token: number(&value, "token")?,
-                lines: value.get("lines")?.as_array()?.iter().map(Line::of).collect::<Option<_>>()?,
+                lines: value
+                    .get("lines")?
+                    .as_array()?
+                    .iter()
+                    .map(Line::of)
+                    .collect::<Option<_>>()?,
                 last: number(&value, "last")?,
                 missed: number(&value, "missed")?,
                 more: value.get("more")?.as_bool()?,
