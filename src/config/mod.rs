@@ -12,6 +12,7 @@ pub mod program;
 pub mod settings;
 pub mod sockets;
 pub mod spelling;
+pub mod syslog;
 pub mod value;
 pub mod words;
 

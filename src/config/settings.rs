@@ -6,12 +6,17 @@
 
 mod service;
 mod socket;
+mod stream;
 
 pub use service::{
     CheckSettings, Dependency, Gate, Hook, HookCommand, HookName, Liveness, Probe, Readiness,
 };
 
 pub use socket::{SocketKind, SocketPlace, SocketSettings, SocketUse, WantedSockets};
+
+pub use stream::{
+    FileSettings, LineForm, Overflow, Period, Rotation, StreamSettings, StreamTarget,
+};
 
 use crate::config::options::Keeps;
 use crate::config::value::size;

@@ -9,7 +9,9 @@ use crate::config::later::is_wanted;
 use crate::config::load::Reading;
 use crate::config::mistake::Position;
 use crate::config::options::{self, STREAM, StreamDraft, Support, WATCHER};
-use crate::config::settings::{Hook, Readiness, ResourceLimit, Respawn, WatcherSettings};
+use crate::config::settings::{
+    Hook, Readiness, ResourceLimit, Respawn, StreamSettings, WatcherSettings,
+};
 use crate::config::{hooks, kernel, probe, program, spelling};
 use std::rc::Rc;
 
@@ -364,18 +366,12 @@ impl<'a> Reader<'a> {
             let Some(first) = first else { continue };
             let class_is_wrong =
                 self.entry(&format!("{side}_stream.class")).is_some() && stream.class.is_none();
-            let text = match stream.class {
-                None if class_is_wrong || stream.has_filename => continue,
-                None => "needs a class or a filename",
-                Some(class) if class.contains("FileStream") && !stream.has_filename => {
-                    "needs a filename"
-                }
-                Some("TimedRotatingFileStream") if !stream.has_rotate_when => {
-                    "needs rotate_when: S, M, H, D, MIDNIGHT, or W0 to W6"
-                }
-                Some(_) => continue,
-            };
-            reading.mistakes.add(&first.at, &format!("{side}_stream"), text);
+            if class_is_wrong {
+                continue;
+            }
+            if let Err(text) = StreamSettings::from_draft(stream) {
+                reading.mistakes.add(&first.at, &format!("{side}_stream"), text);
+            }
         }
     }
 }

@@ -38,7 +38,7 @@ pub fn wall() -> (i64, u32) {
 
 /// A wall time by a strftime(3) pattern, in local time or UTC.
 pub fn format(seconds: i64, pattern: &std::ffi::CStr, utc: bool) -> String {
-    let mut buffer = [0u8; 64];
+    let mut buffer = [0u8; 512];
     let time = seconds as libc::time_t;
     // SAFETY: `tm` and `buffer` are ours, and their sizes are given; the pattern ends in NUL.
     let length = unsafe {
@@ -51,4 +51,15 @@ pub fn format(seconds: i64, pattern: &std::ffi::CStr, utc: bool) -> String {
         libc::strftime(buffer.as_mut_ptr().cast(), buffer.len(), pattern.as_ptr(), &tm)
     };
     String::from_utf8_lossy(&buffer[..length]).into_owned()
+}
+
+/// Seconds by which local time is ahead of UTC at a wall time.
+pub fn local_offset(seconds: i64) -> i64 {
+    let time = seconds as libc::time_t;
+    // SAFETY: `tm` is ours to write; it holds numbers, for which zero is a value.
+    unsafe {
+        let mut tm: libc::tm = core::mem::zeroed();
+        libc::localtime_r(&time, &mut tm);
+        tm.tm_gmtoff as i64
+    }
 }

@@ -121,3 +121,21 @@ pub fn finish(fd: BorrowedFd<'_>) {
 pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(nix::unistd::read(fd, buffer)?)
 }
+
+/// Make a pipe's read end ready for one reader who never waits, and the pipe as large as the kernel
+/// allows up to this. Whoever writes to it notices nothing.
+pub fn settle_pipe(fd: BorrowedFd<'_>, bytes: i32) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    // It may not be a pipe, or there may be too many large ones.
+    let _ = fcntl(fd, FcntlArg::F_SETPIPE_SZ(bytes));
+    Ok(())
+}
+
+/// Bytes that can be read now.
+pub fn readable_bytes(fd: BorrowedFd<'_>) -> usize {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes one number into ours.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+    if result == 0 { usize::try_from(bytes).unwrap_or_default() } else { 0 }
+}

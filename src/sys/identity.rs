@@ -91,6 +91,14 @@ fn open_files() -> libc::rlimit64 {
     if result == 0 { limit } else { none }
 }
 
+/// Have as many open files ourselves as we may.
+pub fn raise_open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
 /// Adopt the orphans among our descendants even if we are not PID 1.
 pub fn become_subreaper() -> bool {
     // SAFETY: no memory is involved.

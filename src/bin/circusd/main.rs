@@ -20,6 +20,7 @@ mod journal;
 mod keys;
 mod last_words;
 mod launcher;
+mod log_writer;
 mod names;
 mod notifications;
 mod opening;
@@ -62,6 +63,9 @@ fn run() -> Result<(), String> {
     let words: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
     if let Some(outcome) = probe::asked(&words) {
         return finish_probe(outcome);
+    }
+    if let Some(failure) = log_writer::asked(&words) {
+        return Err(failure);
     }
     let args = args::parse(words.into_iter())?;
     match args.wants {

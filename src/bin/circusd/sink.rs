@@ -1,6 +1,7 @@
 //! Where circusd's own log goes: one of our descriptors, a file, or syslog.
 
 use circus::config::settings::LogLevel;
+use circus::config::syslog::{SyslogPlace, SyslogTarget};
 use circus::sys::output::Output;
 use std::ffi::CStr;
 use std::fs;
@@ -18,40 +19,8 @@ pub enum Target {
     Stdout,
     Stderr,
     File(String),
-    SyslogUdp(SocketAddr, u8),
-    SyslogUnix(String, u8),
+    Syslog(SyslogTarget),
 }
-
-const SYSLOG_PORT: u16 = 514;
-
-/// Facilities by number, syslog(3).
-const FACILITIES: [&str; 24] = [
-    "kern",
-    "user",
-    "mail",
-    "daemon",
-    "auth",
-    "syslog",
-    "lpr",
-    "news",
-    "uucp",
-    "cron",
-    "authpriv",
-    "ftp",
-    "ntp",
-    "security",
-    "console",
-    "solaris-cron",
-    "local0",
-    "local1",
-    "local2",
-    "local3",
-    "local4",
-    "local5",
-    "local6",
-    "local7",
-];
-const FACILITY_USER: u8 = 1;
 
 impl Target {
     /// Understand `logoutput`. The error is a sentence.
@@ -61,34 +30,11 @@ impl Target {
             // user, and truncates where they are files.
             "-" | "stdout" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Ok(Target::Stdout),
             "stderr" | "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Ok(Target::Stderr),
-            _ => match text.strip_prefix("syslog://") {
-                Some(rest) => Self::parse_syslog(rest),
+            _ => match SyslogTarget::parse(text) {
+                Some(target) => target.map(Target::Syslog),
                 None => Ok(Target::File(text.to_string())),
             },
         }
-    }
-
-    fn parse_syslog(rest: &str) -> Result<Target, String> {
-        let (place, facility) = rest.split_once('?').unwrap_or((rest, ""));
-        let facility = match facility.to_ascii_lowercase().as_str() {
-            "" => FACILITY_USER,
-            word => FACILITIES
-                .iter()
-                .position(|known| *known == word)
-                .ok_or_else(|| format!("syslog facility {word} is not one of {FACILITIES:?}"))?
-                as u8,
-        };
-        if place.starts_with('/') {
-            return Ok(Target::SyslogUnix(place.to_string(), facility));
-        }
-        let place = place.replacen("localhost", "127.0.0.1", 1);
-        let address = place
-            .parse::<SocketAddr>()
-            .or_else(|_| place.parse::<std::net::IpAddr>().map(|ip| (ip, SYSLOG_PORT).into()))
-            .map_err(|_| {
-                format!("syslog://{rest}: use an IP address; PID 1 waits for no name server")
-            })?;
-        Ok(Target::SyslogUdp(address, facility))
     }
 }
 
@@ -121,22 +67,7 @@ impl Sink {
             Target::Stdout => Output::shared(io::stdout().as_fd())?,
             Target::Stderr => Output::shared(io::stderr().as_fd())?,
             Target::File(path) => Output::append(path)?,
-            Target::SyslogUdp(address, _) => {
-                let any = match address {
-                    SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-                    SocketAddr::V6(_) => SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0)),
-                };
-                let socket = UdpSocket::bind(any)?;
-                socket.set_nonblocking(true)?;
-                socket.connect(address)?;
-                Output::socket(OwnedFd::from(socket))
-            }
-            Target::SyslogUnix(path, _) => {
-                let socket = UnixDatagram::unbound()?;
-                socket.set_nonblocking(true)?;
-                socket.connect(path)?;
-                Output::socket(OwnedFd::from(socket))
-            }
+            Target::Syslog(target) => syslog(&target.place)?,
         };
         if let Target::File(path) = &self.target {
             self.file = identify(path);
@@ -156,8 +87,8 @@ impl Sink {
     }
 
     fn facility(&self) -> Option<u8> {
-        match self.target {
-            Target::SyslogUdp(_, facility) | Target::SyslogUnix(_, facility) => Some(facility),
+        match &self.target {
+            Target::Syslog(target) => Some(target.facility),
             Target::Stdout | Target::Stderr | Target::File(_) => None,
         }
     }
@@ -219,6 +150,29 @@ impl Sink {
     }
 }
 
+/// A socket that sends there and never waits.
+pub fn syslog(place: &SyslogPlace) -> io::Result<Output> {
+    let socket = match place {
+        SyslogPlace::Udp(address) => {
+            let any = match address {
+                SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+                SocketAddr::V6(_) => SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0)),
+            };
+            let socket = UdpSocket::bind(any)?;
+            socket.set_nonblocking(true)?;
+            socket.connect(address)?;
+            OwnedFd::from(socket)
+        }
+        SyslogPlace::Unix(path) => {
+            let socket = UnixDatagram::unbound()?;
+            socket.set_nonblocking(true)?;
+            socket.connect(&**path)?;
+            OwnedFd::from(socket)
+        }
+    };
+    Ok(Output::socket(socket))
+}
+
 fn identify(path: &str) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|data| (data.st_dev(), data.st_ino()))
 }
@@ -236,12 +190,13 @@ mod tests {
 
     #[test]
     fn syslog_addresses_are_numbers_paths_and_nothing_that_must_be_asked_for() {
-        let udp = |port| Target::SyslogUdp(SocketAddr::from(([127, 0, 0, 1], port)), 1);
-        assert_eq!(Target::parse("syslog://localhost"), Ok(udp(514)));
-        assert_eq!(Target::parse("syslog://127.0.0.1:99"), Ok(udp(99)));
+        let syslog = |place, facility| Ok(Target::Syslog(SyslogTarget { place, facility }));
+        let udp = |port| syslog(SyslogPlace::Udp(SocketAddr::from(([127, 0, 0, 1], port))), 1);
+        assert_eq!(Target::parse("syslog://localhost"), udp(514));
+        assert_eq!(Target::parse("syslog://127.0.0.1:99"), udp(99));
         assert_eq!(
             Target::parse("syslog:///dev/log?local3"),
-            Ok(Target::SyslogUnix("/dev/log".into(), 19))
+            syslog(SyslogPlace::Unix("/dev/log".into()), 19)
         );
         assert!(Target::parse("syslog://log.example").is_err());
         assert!(Target::parse("syslog:///dev/log?nope").is_err());

@@ -1,0 +1,125 @@
+//! What is in the way: readers that have stopped, full disks, folders that are not there.
+
+use crate::role::{Folder, Role, assert_complete, until, write_lines};
+use std::fs;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+fn read_all(mut read: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        read.read_to_end(&mut text).expect("read");
+        text
+    })
+}
+
+#[test]
+fn a_reader_that_has_stopped_holds_up_nobody_else() {
+    let folder = Folder::new("stopped");
+    let path = folder.path("log");
+    let (read, write) = std::io::pipe().expect("a pipe");
+    let mut role = Role::start(write.into());
+    let (_, stuck) = role.open("stuck", 1, &[("class", "StdoutStream")]);
+    let stuck = write_lines(stuck, "s".to_owned(), 50_000);
+    let (id, free) = role.open("free", 1, &[("filename", &path)]);
+    write_lines(free, "f".to_owned(), 50_000).join().expect("written");
+    role.closed(id);
+    assert_complete(&fs::read(&path).expect("the file"), &["f".to_owned()], 50_000);
+    assert!(!stuck.is_finished(), "it waits");
+    let reader = read_all(read);
+    stuck.join().expect("written");
+    role.finish();
+    assert_complete(&reader.join().expect("read"), &["s".to_owned()], 50_000);
+}
+
+#[test]
+fn what_is_dropped_is_counted_where_it_is_missing() {
+    let (read, write) = std::io::pipe().expect("a pipe");
+    let mut role = Role::start(write.into());
+    let options = [("class", "StdoutStream"), ("overflow", "drop")];
+    let (id, pipe) = role.open("web", 2, &options);
+    write_lines(pipe, "s".to_owned(), 50_000).join().expect("nobody waits");
+    until("memory has the last line", || {
+        let (lines, ..) = role.tail(None, 1, None);
+        lines.first().is_some_and(|line| line.text.starts_with("s 49999 ")).then_some(())
+    });
+    let reader = read_all(read);
+    role.closed(id);
+    role.finish();
+    let text = String::from_utf8(reader.join().expect("read")).expect("text");
+    let (mut whole, mut missing) = (0, 0);
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("circus: ") {
+            let (count, rest) = rest.split_once(" lines (").expect("a count");
+            assert!(rest.ends_with(" bytes) of web.2 stdout are missing here"), "{line}");
+            missing += count.parse::<usize>().expect("a number");
+        } else {
+            assert!(line.starts_with("s ") && line.ends_with(&"x".repeat(70)), "{line}");
+            whole += 1;
+        }
+    }
+    assert!(missing > 10_000 && whole > 100);
+    assert_eq!(whole + missing, 50_000);
+}
+
+#[test]
+fn nobody_waits_for_a_reader_that_is_gone() {
+    let (read, write) = std::io::pipe().expect("a pipe");
+    drop(read);
+    let mut role = Role::start(write.into());
+    let (id, pipe) = role.open("web", 1, &[("class", "StdoutStream")]);
+    write_lines(pipe, "s".to_owned(), 50_000).join().expect("nobody waits");
+    role.noted("cannot write to standard output");
+    role.closed(id);
+    assert_eq!(role.notes(), 0, "it is said once");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_and_waited_for() {
+    let folder = Folder::new("missing");
+    let path = folder.path("sub/log");
+    let mut role = Role::start(Stdio::null());
+    let (id, pipe) = role.open("web", 1, &[("filename", &path)]);
+    assert!(role.noted("cannot write to").contains("whoever writes there waits"));
+    let writer = write_lines(pipe, "s".to_owned(), 50_000);
+    fs::create_dir(folder.path("sub")).expect("a folder");
+    writer.join().expect("written");
+    role.noted("is written to again");
+    role.closed(id);
+    assert_complete(&fs::read(&path).expect("the file"), &["s".to_owned()], 50_000);
+}
+
+#[test]
+fn a_full_disk_that_is_freed_is_written_to_again() {
+    let folder = Folder::new("full");
+    let script = "mount -t tmpfs -o size=300k none \"$0\" && exec \"$1\" log-writer";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script]);
+    command.arg(&folder.0).arg(env!("CARGO_BIN_EXE_circusd"));
+    let probe =
+        Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("no file system can be made here: left out");
+        return;
+    }
+    let mut role = Role::start_as(&mut command, Stdio::null());
+    let path = folder.path("log");
+    let other = folder.path("filler");
+    let seen = |path: &str| format!("/proc/{}/root{path}", role.child.id());
+    let (log, filler) = (seen(&path), seen(&other));
+    let (first, mut pipe) = role.open("fill", 1, &[("filename", &other)]);
+    pipe.write_all(&[b'x'; 200_000]).expect("written");
+    drop(pipe);
+    role.closed(first);
+    let options = [("filename", &*path)];
+    let (id, pipe) = role.open("web", 1, &options);
+    let writer = write_lines(pipe, "s".to_owned(), 2_000);
+    let note = role.noted("cannot write to");
+    assert!(note.contains("No space left"), "{note}");
+    writer.join().expect("there is room in the pipe");
+    fs::remove_file(&filler).expect("freed");
+    role.noted("is written to again");
+    role.closed(id);
+    assert_complete(&fs::read(&log).expect("the file"), &["s".to_owned()], 2_000);
+    assert_eq!(role.notes(), 0, "each is said once");
+}
