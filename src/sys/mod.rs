@@ -16,7 +16,6 @@ pub mod identity;
 pub mod listen;
 pub mod notify;
 pub mod output;
-pub mod packets;
 pub mod packet;
 pub mod poll;
 pub mod procfs;

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
-    sendmsg, socketpair,
+    sendmsg, setsockopt, socketpair, sockopt,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -19,12 +19,18 @@ pub struct Packet {
     pub lost_descriptor: bool,
 }
 
-/// Two ends that keep packets apart. No program gets them by itself.
+/// Two ends that keep packets apart, the longest of which is this long. No program gets them by itself.
 ///
 /// # Errors
 /// There are no more descriptors.
-pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?)
+pub fn pair(bytes_max: usize) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+    for end in [&ours, &theirs] {
+        // As much as the kernel allows; it counts more than the bytes.
+        let _ = setsockopt(end, sockopt::SndBuf, &(2 * bytes_max));
+    }
+    Ok((ours, theirs))
 }
 
 /// Send one without waiting.

@@ -26,7 +26,7 @@ impl Role {
     }
 
     pub fn start_as(command: &mut Command, stdout: Stdio) -> Role {
-        let (ours, theirs) = packet::pair().expect("two ends");
+        let (ours, theirs) = packet::pair(circus::wire::log::PACKET_BYTES_MAX).expect("two ends");
         let command = command.stdin(Stdio::from(theirs)).stdout(stdout).stderr(Stdio::null());
         let child = command.spawn().expect("circusd");
         Role { child, socket: ours, heard: Vec::new(), next: 1 }

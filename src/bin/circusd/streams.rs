@@ -10,7 +10,7 @@ use circus::config::settings::{LogLevel, WatcherSettings};
 use circus::moment::Moment;
 use circus::process::{Ending, Pid};
 use circus::supervisor::{Event, SlotId};
-use circus::sys::packets;
+use circus::sys::packet;
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::spawn::{Launch, Plan};
 use circus::sys::{fds, signals};
@@ -79,7 +79,8 @@ enum State {
 /// A pipe that a process writes to.
 #[derive(Debug)]
 struct Pipe {
-    read: OwnedFd,
+    /// `None`: nobody writes any more, and all is written out.
+    read: Option<OwnedFd>,
     opened: ToWriter,
     has_ended: bool,
 }
@@ -166,7 +167,7 @@ impl Streams {
                 options: options(settings, channel),
             };
             self.say(&opened, Some(id));
-            self.pipes.insert(id, Pipe { read, opened, has_ended: false });
+            self.pipes.insert(id, Pipe { read: Some(read), opened, has_ended: false });
             self.of_process.entry(pid).or_default().push(id);
         }
         if matches!(self.state, State::Idle) && !self.pipes.is_empty() {
@@ -324,18 +325,14 @@ impl Streams {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         for _ in 0..PACKETS_AT_ONCE_MAX {
             let State::Serving { socket, .. } = &self.state else { break };
-            match packets::receive(socket.as_fd(), &mut buffer) {
+            match packet::receive(socket.as_fd(), &mut buffer) {
                 // That it has died is told by its reaping.
-                Ok(None) => break,
-                Ok(Some(received)) if received.length == 0 => break,
-                Ok(Some(received)) if !received.is_cut => {
-                    match FromWriter::from_packet(&buffer[..received.length]) {
-                        Some(said) => answers.extend(self.heard(said)),
-                        None => self.replace("it cannot be understood"),
-                    }
-                }
-                Ok(Some(_)) => self.replace("it says too much"),
                 Err(_) => break,
+                Ok(received) if received.length == 0 => break,
+                Ok(received) => match FromWriter::from_packet(&buffer[..received.length]) {
+                    Some(said) => answers.extend(self.heard(said)),
+                    None => return self.replace("it cannot be understood", answers),
+                },
             }
         }
         answers
@@ -343,10 +340,18 @@ impl Streams {
 
     fn heard(&mut self, said: FromWriter) -> Option<FromWriter> {
         match said {
-            FromWriter::Drained { id, last } => self.drained(id, last),
+            FromWriter::Drained { id, last } => {
+                self.drained(id, last);
+                if self.pipes.get(&id).is_some_and(|pipe| pipe.read.is_none()) {
+                    self.pipes.remove(&id);
+                }
+            }
             FromWriter::Closed { id } => {
-                self.drained(id, None);
-                self.pipes.remove(&id);
+                // Before it has ended: what it said last is still to be told.
+                match self.pipes.get_mut(&id) {
+                    Some(pipe) if !pipe.has_ended => pipe.read = None,
+                    Some(_) | None => drop(self.pipes.remove(&id)),
+                }
             }
             FromWriter::Note { level, text } => {
                 let levels = [LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error];
@@ -401,12 +406,13 @@ impl Streams {
         }
     }
 
-    fn replace(&mut self, reason: &str) {
+    fn replace(&mut self, reason: &str, answers: Vec<FromWriter>) -> Vec<FromWriter> {
         if let State::Serving { pid, .. } = &self.state {
             // It has not been reaped, so the number is still its own.
             let _ = signals::send(*pid, circus::signal::Signal::KILL);
             self.note(LogLevel::Warning, format!("the log writer is replaced: {reason}"));
         }
+        answers
     }
 
     fn rest(&mut self, now: Moment) {
@@ -432,6 +438,10 @@ impl Streams {
         if self.ring_bytes > 0 {
             self.say(&ToWriter::Ring { bytes: self.ring_bytes }, None);
         }
+        // Of what the former one had finished, this one knows nothing.
+        self.pipes.retain(|_, pipe| pipe.read.is_some());
+        let pipes = &self.pipes;
+        self.ends.iter_mut().for_each(|end| end.waits_for.retain(|id| pipes.contains_key(id)));
         let pipes: Vec<(u64, ToWriter, bool)> = self
             .pipes
             .iter()
@@ -447,7 +457,7 @@ impl Streams {
     }
 
     fn try_to_start(&self, now: Moment) -> io::Result<State> {
-        let (ours, theirs) = packets::pair(PACKET_BYTES_MAX)?;
+        let (ours, theirs) = packet::pair(PACKET_BYTES_MAX)?;
         let plan = Plan {
             argv: vec![c"circusd".into(), c"log-writer".into()],
             candidates: vec![c"/proc/self/exe".into()],
@@ -470,9 +480,10 @@ impl Streams {
     fn flush(&mut self) {
         let State::Serving { socket, .. } = &self.state else { return };
         while let Some(Packet { bytes, pipe }) = self.outbox.front() {
-            let read = pipe.and_then(|id| self.pipes.get(&id)).map(|pipe| pipe.read.as_fd());
+            let known = pipe.and_then(|id| self.pipes.get(&id));
+            let read = known.and_then(|pipe| pipe.read.as_ref()).map(OwnedFd::as_fd);
             let is_gone = pipe.is_some() && read.is_none();
-            match packets::send(socket.as_fd(), bytes, read) {
+            match packet::send(socket.as_fd(), bytes, read) {
                 _ if is_gone => {}
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
