@@ -83,6 +83,8 @@ struct Pipe {
     read: Option<OwnedFd>,
     opened: ToWriter,
     has_ended: bool,
+    /// What it said before it ended is written out.
+    is_drained: bool,
 }
 
 #[derive(Debug)]
@@ -167,7 +169,7 @@ impl Streams {
                 options: options(settings, channel),
             };
             self.say(&opened, Some(id));
-            self.pipes.insert(id, Pipe { read: Some(read), opened, has_ended: false });
+            self.pipes.insert(id, Pipe { read: Some(read), opened, has_ended: false, is_drained: false });
             self.of_process.entry(pid).or_default().push(id);
         }
         if matches!(self.state, State::Idle) && !self.pipes.is_empty() {
@@ -342,14 +344,15 @@ impl Streams {
         match said {
             FromWriter::Drained { id, last } => {
                 self.drained(id, last);
-                if self.pipes.get(&id).is_some_and(|pipe| pipe.read.is_none()) {
-                    self.pipes.remove(&id);
+                match self.pipes.get_mut(&id) {
+                    Some(pipe) if pipe.read.is_some() => pipe.is_drained = true,
+                    Some(_) | None => drop(self.pipes.remove(&id)),
                 }
             }
             FromWriter::Closed { id } => {
-                // Before it has ended: what it said last is still to be told.
+                // What it said last may still have to be told.
                 match self.pipes.get_mut(&id) {
-                    Some(pipe) if !pipe.has_ended => pipe.read = None,
+                    Some(pipe) if !pipe.is_drained => pipe.read = None,
                     Some(_) | None => drop(self.pipes.remove(&id)),
                 }
             }
