@@ -8,7 +8,7 @@ use circus::wire::log::{Channel, FromWriter, PACKET_BYTES_MAX, ToWriter};
 use std::fs::{self, File};
 use std::io::{ErrorKind, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ fn measure(plan: &Plan, bytes: usize, folder: &Path) -> (Duration, Duration) {
     (time, wait(&mut child))
 }
 
-fn open(socket: &OwnedFd, pipe: &OwnedFd, path: &PathBuf, options: &[(&str, &str)]) {
+fn open(socket: &OwnedFd, pipe: &OwnedFd, path: &Path, options: &[(&str, &str)]) {
     let path = path.display().to_string();
     let mut texts: Vec<(Box<str>, Box<str>)> = vec![("filename".into(), path.into())];
     texts.extend(options.iter().map(|(name, text)| ((*name).into(), (*text).into())));
