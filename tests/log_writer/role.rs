@@ -5,7 +5,7 @@ use circus::wire::log::{Channel, FromWriter, Line, PACKET_BYTES_MAX, ToWriter};
 use nix::fcntl::OFlag;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -41,7 +41,10 @@ impl Role {
         let pipe = pipe.map(|pipe| pipe.as_fd());
         until("the packet is taken", || match packet::send(self.socket.as_fd(), &bytes, pipe) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-            result => Some(result.expect("sent")),
+            result => {
+                result.expect("sent");
+                Some(())
+            }
         });
     }
 
@@ -235,20 +238,14 @@ pub fn assert_complete(text: &[u8], names: &[String], count: u32) {
     let text = std::str::from_utf8(text).expect("text");
     let mut found: Vec<&str> = text.lines().collect();
     let tail = format!(" {}", "x".repeat(70));
-    let mut expected: Vec<String> = names
-        .iter()
-        .flat_map(|name| (0..count).map(|number| format!("{name} {number}{tail}")))
-        .collect();
+    let mut expected = Vec::new();
+    for name in names {
+        expected.extend((0..count).map(|number| format!("{name} {number}{tail}")));
+    }
     found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found.len(), expected.len(), "lines");
     for (found, expected) in found.iter().zip(&expected) {
         assert_eq!(found, expected);
     }
-}
-
-/// How much there is to read.
-pub fn waits_in(pipe: &OwnedFd) -> usize {
-    assert!(pipe.as_raw_fd() >= 0);
-    circus::sys::fds::readable_bytes(pipe.as_fd())
 }

@@ -161,10 +161,10 @@ mod tests {
         assert_eq!(folder.all().len(), 6);
         drop_oldest(&folder.base(), 8, 2).expect("dropped");
         let expected = [
-            "f.2024=f.2024",
             "f.20240102.001=f.20240102.001",
             "f.20240102.002=f",
             "f.20240103x=f.20240103x",
+            "f.2024=f.2024",
         ];
         assert_eq!(folder.all(), expected);
     }

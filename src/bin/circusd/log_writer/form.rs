@@ -75,8 +75,7 @@ impl Form {
         let pattern = match &settings.prefix {
             Some(text) => Some(&**text).filter(|text| !text.is_empty()),
             None => Some(TERMINAL_PREFIX).filter(|_| {
-                settings.form == LineForm::Plain
-                    && settings.time_format.is_none()
+                matches!(settings.form, LineForm::Plain | LineForm::Fancy { .. })
                     && settings.target == StreamTarget::Stdout
                     && std::io::stdout().is_terminal()
             }),

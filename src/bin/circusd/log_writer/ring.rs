@@ -98,10 +98,21 @@ impl Ring {
             let (first, mut lines, mut bytes) = (piece.number, 0, 0);
             if over < piece.bytes {
                 // Whole lines of it, however the two parts of the queue lie.
-                let part = &self.bytes.make_contiguous()[..piece.bytes];
-                if let Some(end) = memchr::memchr(b'\n', &part[over.max(1) - 1..]) {
-                    bytes = over.max(1) + end;
-                    lines = count(&part[..bytes]);
+                let (front, back) = self.bytes.as_slices();
+                let front = &front[..front.len().min(piece.bytes)];
+                let back = &back[..piece.bytes - front.len()];
+                let from = over.max(1) - 1;
+                let in_front = front.get(from..).and_then(|rest| memchr::memchr(b'\n', rest));
+                let in_back = || {
+                    let from = from.saturating_sub(front.len());
+                    let end = memchr::memchr(b'\n', back.get(from..)?)?;
+                    Some(front.len() + from + end + 1)
+                };
+                if let Some(end) = in_front.map(|end| from + end + 1).or_else(in_back) {
+                    let (front, back) =
+                        (&front[..end.min(front.len())], &back[..end.saturating_sub(front.len())]);
+                    let ends = |part| memchr::memchr_iter(b'\n', part).count() as u64;
+                    (bytes, lines) = (end, ends(front) + ends(back));
                 }
             }
             if bytes == 0 || bytes >= piece.bytes || lines >= piece.lines {
@@ -215,6 +226,24 @@ mod tests {
         assert_eq!(kept[0].1, format!("line {}", kept[0].0 - 2));
         assert_eq!(ring.missed_after(0) + kept.len() as u64, 1001);
         assert!(ring.bytes.len() <= 200);
+    }
+
+    #[test]
+    fn lines_that_go_are_whole_wherever_the_queue_begins() {
+        let (mut ring, source) = (Ring::default(), source());
+        let (mut number, mut all) = (1, Vec::new());
+        for round in 0..2000u32 {
+            let line =
+                |i: u32| format!("{round} {}\n", "y".repeat((round * 31 + i * 17) as usize % 90));
+            let block: String = (0..round % 40 + 1).map(line).collect();
+            all.extend(block.lines().map(str::to_owned));
+            number += ring.push(block.as_bytes(), number, 0.0, &source, 2000);
+            let kept = texts(&ring, None, None);
+            assert!(ring.bytes.len() + ring.pieces.len() * PIECE_BYTES <= 2000);
+            assert_eq!(ring.missed_after(0) as usize + kept.len(), all.len());
+            let expected = (1..).zip(&all).skip(all.len() - kept.len());
+            assert!(kept.iter().map(|(n, text)| (*n, text)).eq(expected), "{kept:?}");
+        }
     }
 
     #[test]
