@@ -73,7 +73,7 @@ fn measure(plan: &Plan, bytes: usize, folder: &Path) -> (Duration, Duration) {
         let cpu = wait(&mut cat);
         return (begin.elapsed(), cpu);
     };
-    let (ours, theirs) = packet::pair().expect("two ends");
+    let (ours, theirs) = packet::pair(PACKET_BYTES_MAX).expect("two ends");
     let mut command = Command::new(env!("CARGO_BIN_EXE_circusd"));
     let mut child = command.arg("log-writer").stdin(Stdio::from(theirs)).spawn().expect("circusd");
     open(&ours, &OwnedFd::from(read), &path, options);
