@@ -79,3 +79,18 @@ mod readiness;
 
 #[path = "pid1/termination.rs"]
 mod termination;
+
+#[path = "pid1/serving.rs"]
+mod serving;
+
+#[path = "pid1/sockets.rs"]
+mod sockets;
+
+#[path = "pid1/seats.rs"]
+mod seats;
+
+#[path = "pid1/demand.rs"]
+mod demand;
+
+#[path = "pid1/moving.rs"]
+mod moving;

@@ -23,6 +23,7 @@ mod names;
 mod opening;
 mod pidfile;
 mod probe;
+mod seats;
 mod shell;
 mod sink;
 mod sockets;

@@ -366,10 +366,7 @@ impl Shell {
                 self.perform(action);
             }
         }
-        if self.sockets.has_seats() {
-            let supervisor = &self.supervisor;
-            self.sockets.prune(|slot| supervisor.is_in_use(slot));
-        }
+        self.sockets.prune(&self.supervisor);
         self.tell_above();
     }
 
@@ -464,6 +461,8 @@ impl Shell {
                 }
             }
         }
+        // Who has gone in the same event has its socket no more.
+        self.sockets.prune(&self.supervisor);
         let mut given = match self.sockets.give(&settings, slot) {
             Ok(given) => given,
             Err(error) => {
