@@ -59,6 +59,9 @@ mod limits;
 #[path = "pid1/regressions.rs"]
 mod regressions;
 
+#[path = "pid1/operator.rs"]
+mod operator;
+
 #[path = "pid1/control.rs"]
 mod control;
 

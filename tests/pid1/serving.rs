@@ -1,6 +1,6 @@
 //! A server that inherits its socket, and its clients.
 
-use crate::control::operate;
+use crate::operator::operate;
 use crate::world::{Running, World, until, until_some};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, recv, send, socket,
@@ -68,7 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A circusd that is PID 1, is operated, and has the server at hand.
 pub fn serving(ini: &str) -> World {
-    crate::control::operated(&ini.replace("SERVE", serve())).with("serve.py", SERVER)
+    crate::operator::operated(&ini.replace("SERVE", serve())).with("serve.py", SERVER)
 }
 
 /// Of a socket, as `listsockets` shows it; with `detail` more.
