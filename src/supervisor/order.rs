@@ -85,7 +85,9 @@ impl Supervisor {
         }
         for w in watchers {
             let watcher = &mut self.watchers[w];
-            let turn = (Reverse(watcher.settings.priority), w);
+            // Somebody waits for it, who may be one that others wait for.
+            let priority = if watcher.is_awaited() { i32::MAX } else { watcher.settings.priority };
+            let turn = (Reverse(priority), w);
             let new = Planned { turn, keys: Vec::new(), blocked_on: Vec::new(), told: false };
             let planned = watcher.planned.get_or_insert(new);
             self.tickets.join(&mut planned.keys, keys.to_vec());
@@ -191,6 +193,9 @@ impl Supervisor {
 
     fn waits_for_oneshot(&self, watcher: u32) -> bool {
         let priority = self.watchers[watcher].settings.priority;
+        if self.watchers[watcher].is_awaited() {
+            return false;
+        }
         self.watchers
             .iter()
             .any(|other| other.settings.priority > priority && other.is_unfinished_oneshot())

@@ -22,9 +22,10 @@ impl Supervisor {
                 *vitals = Vitals::begin(&settings, now);
             }
         });
-        self.slot_mut(id).says = None;
         if self.slot(id).is_ready() {
             self.has_become_ready(id, now, actions);
+        } else if settings.ready == Readiness::Notify && self.slot(id).said_ready {
+            self.turn(id, Some(Turn::Ready), now, actions);
         } else {
             self.vitals_due(id, now, actions);
         }
@@ -156,6 +157,8 @@ impl Supervisor {
         if said.ready && awaits {
             self.turn(id, Some(Turn::Ready), now, actions);
         }
+        // A hook is still to come back, for example.
+        self.slot_mut(id).said_ready |= said.ready;
         if let Some(ms) = said.watchdog_ms {
             self.vitals(id, |vitals| vitals.set_silence(ms, &settings, now));
         }

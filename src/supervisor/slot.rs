@@ -48,6 +48,8 @@ pub(super) struct Slot {
     pub(super) fault: Option<Fault>,
     /// What its process says of itself.
     pub(super) says: Option<Box<str>>,
+    /// Its process has said that it is ready before we knew that it could be.
+    pub(super) said_ready: bool,
     /// Its process reads its configuration again.
     pub(super) reloading: bool,
     /// Its hook has said yes to the next process.
@@ -215,6 +217,7 @@ impl Slot {
             unready: false,
             fault: None,
             says: None,
+            said_ready: false,
             reloading: false,
             is_allowed: false,
             successor: None,
@@ -242,6 +245,7 @@ impl Slot {
         self.fork_failures = 0;
         self.fault = None;
         self.says = None;
+        self.said_ready = false;
         self.reloading = false;
         self.successor = None;
     }
