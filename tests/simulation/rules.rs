@@ -131,7 +131,8 @@ impl Rules {
                 self.come.remove(&w);
             }
             Report::Completed { .. } => *course = Course { completed: true, ..Course::default() },
-            Report::Stopped { .. } | Report::HookFailed { hook: HookName::BeforeStart, .. } => {
+            Report::Stopped { .. }
+            | Report::HookFailed { hook: HookName::BeforeStart, follows: true, .. } => {
                 *course = Course::default();
             }
             _ => {}
@@ -144,11 +145,12 @@ impl Rules {
     }
 }
 
-struct Plain<'a>(&'a [Rc<WatcherSettings>]);
+/// What is asked about is known by its name.
+pub struct Plain<'a>(pub &'a [Rc<WatcherSettings>]);
 
 impl Names for Plain<'_> {
     fn watcher(&self, watcher: u32) -> &str {
-        &self.0[watcher as usize].name
+        self.0.get(watcher as usize).map_or("", |watcher| &watcher.name)
     }
     fn has_many(&self, _: u32) -> bool {
         false
