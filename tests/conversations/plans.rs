@@ -106,7 +106,6 @@ pub const NOT_PLAYED: [(&str, &str); 7] = [
     ("one-bad-watcher", "the configuration is refused (docs/differences.md 2)"),
 ];
 
-const SOCKETS: &str = "not built yet: sockets";
 const STREAMS: &str = "not built yet: streams";
 const HOOKS: &str = "a function is looked for when it is called (docs/differences.md 92)";
 const PLUGINS: &str = "not built yet: plugins";
@@ -359,10 +358,7 @@ pub const PLANS: [Plan; 21] = [
     },
     Plan {
         name: "misc",
-        edit: |text| {
-            let text = without_sections(text, &["socket:"]);
-            without_options(&text, &["statsd", "stats_endpoint"])
-        },
+        edit: |text| without_options(text, &["statsd", "stats_endpoint"]),
         deeds: &[(When::After("r1"), For::Both, Deed::Kill(4573))],
         absent: &["circusd-stats"],
         ..PLAIN
@@ -370,14 +366,13 @@ pub const PLANS: [Plan; 21] = [
     Plan {
         name: "stats",
         edit: |text| {
-            let text = without_sections(text, &["socket:"]);
             let text = text.replace("python3 srv.py $(circus.sockets.web)", "./python3 1333");
             let text = text.replace("use_sockets = True\n", "");
             without_options(&text, &["statsd", "stats_endpoint", "debug"])
         },
         links: &[("python3", "/bin/sleep")],
         absent: &["circusd-stats"],
-        skipped: &[("r3", "r3", STATISTICS), ("r4", "r4", SOCKETS)],
+        skipped: &[("r3", "r3", STATISTICS)],
         ..PLAIN
     },
     Plan {
@@ -445,8 +440,8 @@ pub const PLANS: [Plan; 21] = [
         ],
         repeating: &["aging"],
         skipped: &[
-            ("r2", "r3", "not built yet: sockets (on_demand)"),
-            ("r12", "r12", "not built yet: sockets (on_demand)"),
+            ("r2", "r3", "a connection starts only whom it is for (docs/differences.md 108)"),
+            ("r12", "r12", "a connection starts only whom it is for (docs/differences.md 108)"),
         ],
         only_here: true,
         ..PLAIN
