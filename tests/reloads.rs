@@ -250,3 +250,31 @@ fn nor_do_they_while_the_gateway_is_killed_every_second() {
 fn nor_with_a_socket_for_each_process() {
     nobody_is_lost("so_reuseport = True\n", false, false);
 }
+
+#[test]
+fn a_reload_in_turn_stops_at_the_first_that_is_not_ready_and_the_others_serve_on() {
+    if !namespaces_are_possible() {
+        return;
+    }
+    let world = world("");
+    world.write("fit", "");
+    let ini = std::fs::read_to_string(world.folder.join("circus.ini")).expect("it is there");
+    world.write("circus.ini", &format!("{ini}ready = exec:test -e @/fit\nready_timeout = 1\n"));
+    let mut run = world.start();
+    let port = port(&run, "web");
+    until("all serve", || operator::operate(&run, "status w") == "active");
+    let before = workers(&run);
+    let fit = run.folder().join("fit");
+    std::fs::remove_file(&fit).expect("it was there");
+    let said = ask(&run, "reload w --sequential --waiting");
+    assert_eq!(said.code, 3, "{said:?}");
+    until("the new one is gone", || workers(&run).len() == WORKERS - 1);
+    assert!(workers(&run).iter().all(|worker| before.contains(worker)));
+    (0..20).for_each(|_| assert_eq!(request(port), Ok(())));
+    run.write("fit", "");
+    operator::operate(&run, "reload w --sequential --waiting");
+    until("all are there", || workers(&run).len() == WORKERS);
+    assert!(workers(&run).iter().all(|worker| !before.contains(worker)));
+    assert_eq!(request(port), Ok(()));
+    run.stop();
+}

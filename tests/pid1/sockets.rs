@@ -33,6 +33,14 @@ port = 0
 family = AF_INET6
 host = ::1
 port = 0
+[socket:lo]
+host = 0.0.0.0
+port = 0
+interface = lo
+[socket:both]
+family = AF_INET6
+host = ::
+port = 0
 [socket:udp]
 host = 127.0.0.1
 port = 0
@@ -49,6 +57,10 @@ type = SOCK_DGRAM
 cmd = SERVE $(circus.sockets.tcp) tcp
 [watcher:tcp6]
 cmd = SERVE $(circus.sockets.tcp6) tcp6
+[watcher:lo]
+cmd = SERVE $(circus.sockets.lo) lo
+[watcher:both]
+cmd = SERVE $(circus.sockets.both) both
 [watcher:udp]
 cmd = SERVE $(circus.sockets.udp) udp
 [watcher:stream]
@@ -60,6 +72,9 @@ cmd = SERVE $(circus.sockets.message) message
 ";
     let mut run = serving(ini).start();
     assert!(by_tcp(port(&run, "tcp")).ends_with(" tcp"));
+    for name in ["lo", "both"] {
+        assert!(by_tcp(port(&run, name)).ends_with(name), "{name}");
+    }
     let to = (Ipv6Addr::LOCALHOST, port(&run, "tcp6"));
     let stream = TcpStream::connect(to).expect("it listens");
     assert!(crate::serving::answer(stream).expect("an answer").ends_with(" tcp6"));
