@@ -318,10 +318,7 @@ impl Shell {
                 self.perform(action);
             }
         }
-        if self.sockets.has_seats() {
-            let supervisor = &self.supervisor;
-            self.sockets.prune(|slot| supervisor.is_in_use(slot));
-        }
+        self.sockets.prune(&self.supervisor);
         self.tell_above();
     }
 

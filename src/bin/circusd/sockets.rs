@@ -3,6 +3,7 @@
 //! started with it.
 
 use crate::endpoints::sentence;
+use crate::seats::Seats;
 use circus::config::settings::{SocketKind, SocketPlace, SocketSettings, WatcherSettings};
 use circus::config::sockets;
 use circus::process::Pid;
@@ -28,8 +29,10 @@ pub struct Sockets {
     settings: Vec<Rc<SocketSettings>>,
     /// What the processes were started with.
     held: BTreeMap<Pid, Vec<Rc<BoundSocket>>>,
-    /// Sockets with `so_reuseport`, of which each process has its own.
-    seats: Vec<Seat>,
+    /// Those with `so_reuseport`, of which each process has its own.
+    seats: Seats,
+    /// Of the next one that is bound.
+    next_number: u64,
     /// Descriptors at which we are told who comes, and for which watchers.
     attended: BTreeMap<RawFd, Vec<u32>>,
 }
@@ -38,20 +41,14 @@ pub struct Sockets {
 #[derive(Debug, Clone)]
 pub struct Bound {
     settings: Rc<SocketSettings>,
+    /// Its own as long as it is bound, whatever its name is.
+    number: u64,
     /// `None` where even to keep the port would take something away from those who use it.
     socket: Option<Rc<BoundSocket>>,
     /// What its host means.
     host: Option<IpAddr>,
     /// The kernel's choice where the configuration has none.
     port: Option<u16>,
-}
-
-/// A socket for one process, which its successors take over, so that nobody who waits is lost.
-#[derive(Debug)]
-struct Seat {
-    name: Box<str>,
-    socket: Rc<BoundSocket>,
-    users: Vec<SlotId>,
 }
 
 /// What a process gets.
@@ -98,14 +95,20 @@ impl Sockets {
         }
         self.settings = settings.to_vec();
         self.table = table;
+        for bound in &self.table {
+            for socket in self.seats.sockets(bound.number) {
+                // It is the kernel's own limit that these have, like those of the table.
+                let _ = socket.adjust(&bound.settings);
+            }
+        }
         let table = &self.table;
         // A number may be another socket's by now.
         self.attended.retain(|fd, _| table.iter().any(|bound| bound.has_descriptor(*fd)));
-        self.seats.retain(|seat| table.iter().any(|bound| bound.settings.name == seat.name));
+        self.seats.retain(|number| table.iter().any(|bound| bound.number == number));
         Ok(())
     }
 
-    fn take_or_bind(&self, new: &Rc<SocketSettings>) -> Result<Bound, String> {
+    fn take_or_bind(&mut self, new: &Rc<SocketSettings>) -> Result<Bound, String> {
         let by_name = self.table.iter().find(|old| old.settings.name == new.name);
         let in_place = self.table.iter().find(|old| old.settings.has_the_place_of(new));
         let mut candidates = by_name.into_iter().chain(in_place);
@@ -119,7 +122,9 @@ impl Sockets {
                 subject(new)
             ));
         }
-        Bound::bind(new).map_err(|obstacle| format!("{}: {}", subject(new), reason(new, obstacle)))
+        self.next_number += 1;
+        Bound::bind(new, self.next_number)
+            .map_err(|obstacle| format!("{}: {}", subject(new), reason(new, obstacle)))
     }
 
     /// What a process of this watcher gets.
@@ -167,17 +172,22 @@ impl Sockets {
         }
     }
 
-    /// Only these slots have, or will have, processes.
-    pub fn prune(&mut self, is_used: impl Fn(SlotId) -> bool) {
-        for seat in &mut self.seats {
-            seat.users.retain(|slot| is_used(*slot));
+    /// Let go of what nobody will read any more.
+    pub fn prune(&mut self, supervisor: &Supervisor) {
+        if self.seats.is_empty() {
+            return;
         }
-        self.seats.retain(|seat| !seat.users.is_empty());
-    }
-
-    /// Each process has a socket of its own somewhere.
-    pub fn has_seats(&self) -> bool {
-        !self.seats.is_empty()
+        let (table, settings) = (&self.table, &self.settings);
+        let wanted = |number: u64, watcher: u32| {
+            let index = table.iter().position(|bound| bound.number == number);
+            let places = supervisor.places(watcher);
+            let uses = places > 0
+                && index.is_some_and(|index| {
+                    sockets::used(supervisor.settings(watcher), settings).contains(&index)
+                });
+            if uses { places } else { 0 }
+        };
+        self.seats.prune(|slot| supervisor.is_in_use(slot), wanted);
     }
 
     /// Wait for whoever comes to a socket of this watcher.
@@ -254,14 +264,13 @@ impl Sockets {
         shown: &mut Vec<(&'static str, Value)>,
     ) {
         let bound = &self.table[index];
-        let name = &bound.settings.name;
-        let mut kinds = SocketKind::ALL.into_iter();
-        let kind = kinds.find(|(_, kind)| *kind == bound.settings.kind).map(|(name, _)| name);
+        let mut kinds = SocketKind::ALL.iter();
+        let kind = kinds.find(|(_, kind)| *kind == bound.settings.kind).map(|(name, _)| *name);
         shown.push(("type", kind.into()));
-        let seats = self.seats.iter().filter(|seat| seat.name == *name);
+        let seats = self.seats.sockets(bound.number);
         let own = bound.socket.iter().filter(|_| !bound.settings.so_reuseport);
         let mut sum = Queue::default();
-        for queue in own.chain(seats.map(|seat| &seat.socket)).map(|socket| socket.queue()) {
+        for queue in own.chain(seats).map(|socket| socket.queue()) {
             let add = |to: &mut Option<u32>, more: Option<u32>| {
                 if let Some(more) = more {
                     *to = Some(to.unwrap_or(0).saturating_add(more));
@@ -291,39 +300,11 @@ impl Sockets {
         let bound = &self.table[index];
         match &bound.socket {
             Some(socket) if !bound.settings.so_reuseport => Ok(socket.clone()),
-            Some(_) | None => self.seat(index, most, slot),
+            Some(_) | None => self
+                .seats
+                .seat((bound.number, most), slot, (&bound.settings, bound.port))
+                .map_err(|obstacle| io::Error::other(reason(&bound.settings, obstacle))),
         }
-    }
-
-    /// That of its predecessor, else one that nobody has, else a new one; during a reload, when there
-    /// are as many as there should be, that of a process which is about to go.
-    fn seat(&mut self, index: usize, most: u32, slot: SlotId) -> io::Result<Rc<BoundSocket>> {
-        let bound = &self.table[index];
-        let name = &bound.settings.name;
-        let is_ours = |seat: &&mut Seat| {
-            seat.name == *name && seat.users.iter().all(|user| user.watcher == slot.watcher)
-        };
-        let mut count = 0;
-        let mut best: Option<&mut Seat> = None;
-        for seat in self.seats.iter_mut().filter(is_ours) {
-            count += 1;
-            if seat.users.contains(&slot) {
-                return Ok(seat.socket.clone());
-            }
-            if best.as_ref().is_none_or(|best| seat.users.len() < best.users.len()) {
-                best = Some(seat);
-            }
-        }
-        if let Some(seat) = best.filter(|seat| count >= most || seat.users.is_empty()) {
-            seat.users.push(slot);
-            return Ok(seat.socket.clone());
-        }
-        let socket = BoundSocket::bind(&bound.settings, bound.port, Purpose::Service)
-            .map_err(|obstacle| io::Error::other(reason(&bound.settings, obstacle)))?;
-        let socket = Rc::new(socket);
-        let name = name.clone();
-        self.seats.push(Seat { name, socket: socket.clone(), users: vec![slot] });
-        Ok(socket)
     }
 }
 
@@ -335,7 +316,7 @@ impl Given {
 }
 
 impl Bound {
-    fn bind(settings: &Rc<SocketSettings>) -> Result<Bound, Obstacle> {
+    fn bind(settings: &Rc<SocketSettings>, number: u64) -> Result<Bound, Obstacle> {
         let purpose = match settings.so_reuseport {
             true => Purpose::Reservation,
             false => Purpose::Service,
@@ -346,7 +327,7 @@ impl Bound {
         // Whoever is bound gets datagrams, and nobody would read ours.
         let is_kept = !settings.so_reuseport || settings.kind == SocketKind::Stream;
         let socket = is_kept.then(|| Rc::new(socket));
-        Ok(Bound { settings: settings.clone(), socket, host, port })
+        Ok(Bound { settings: settings.clone(), number, socket, host, port })
     }
 
     fn is_of(&self, other: &Bound) -> bool {

@@ -98,11 +98,22 @@ impl SocketSettings {
             (SocketPlace::Unix { path, .. }, SocketPlace::Unix { path: theirs, .. }) => {
                 path == theirs
             }
-            (SocketPlace::Internet { port: 0, .. }, _) => self.place == other.place,
+            // Each gets a port of its own.
+            (SocketPlace::Internet { port: 0, .. }, _) => false,
             (
-                SocketPlace::Internet { is_v6, host, port, .. },
-                SocketPlace::Internet { is_v6: v6, host: their_host, port: their_port, .. },
-            ) => (is_v6, host, port, self.kind) == (v6, their_host, their_port, other.kind),
+                SocketPlace::Internet { is_v6, host, port, interface },
+                SocketPlace::Internet {
+                    is_v6: v6,
+                    host: their_host,
+                    port: their_port,
+                    interface: theirs,
+                },
+            ) => {
+                let apart = interface.is_some() && theirs.is_some() && interface != theirs;
+                let same =
+                    (is_v6, host, port, self.kind) == (v6, their_host, their_port, other.kind);
+                same && !apart
+            }
             (SocketPlace::Unix { .. }, SocketPlace::Internet { .. })
             | (SocketPlace::Internet { .. }, SocketPlace::Unix { .. }) => false,
         }

@@ -45,6 +45,8 @@ impl Shell {
             false => None,
         };
         let address = socket.as_ref().map(NotifySocket::name);
+        // Who has gone in the same event has its socket no more.
+        self.sockets.prune(&self.supervisor);
         let mut given = match self.sockets.give(&settings, slot) {
             Ok(given) => given,
             Err(error) => {
