@@ -8,7 +8,7 @@ use circus::commands::{
     self, Answer, Command, Errno, Properties, Publication, Refusal, Request, Selection,
 };
 use circus::config;
-use circus::config::settings::{CircusSettings, Config, WatcherSettings};
+use circus::config::settings::Config;
 use circus::process::Failure;
 use circus::supervisor::{
     Action, Asker, Configuration, Event, Mode, Names, Next, Report, SlotId, Supervisor, Ticket,
