@@ -208,7 +208,7 @@ impl Clients {
                 })
             }
             Command::ReloadConfig { dry_run: true } => {
-                let changes = self.core.changes(&self.next_configuration().watchers);
+                let changes = self.core.changes(&copy(self.next_configuration()));
                 Ok(Answer::Changes(changes))
             }
             _ => return None,
