@@ -18,6 +18,7 @@ mod python;
 mod request;
 mod row;
 mod shell;
+mod sockets;
 mod table;
 mod tree;
 mod values;
@@ -129,6 +130,7 @@ impl Session {
             Deed::Status => self.status(&daemon()?, words, options),
             Deed::Health => health::run(&self.output, self.interrupts.as_ref(), words, options),
             Deed::Tree => self.tree(&daemon()?, words, options),
+            Deed::Sockets => self.sockets(&daemon()?, words, options),
             Deed::ReloadConfig => self.reload_config(&daemon()?, words, options),
             Deed::Listen => listen::run(&daemon()?, options, words, &self.output),
             Deed::Keygen => self.output.print(&certificate::generate(words.value("output"))?),
@@ -186,6 +188,17 @@ impl Session {
             return Err(Failure::Trouble(text.to_string()));
         };
         self.output.print(&tree::draw(&watchers, &self.output))
+    }
+
+    fn sockets(
+        &self,
+        daemon: &Daemon<'_>,
+        words: &Words,
+        options: &Options,
+    ) -> Result<(), Failure> {
+        let reply = daemon.reply("listsockets", with_detail(words, true)?)?;
+        // Circus's own circusd knows no details.
+        self.show(&reply, options, |reply| sockets::draw(reply).or_else(|| print::sockets(reply)))
     }
 
     fn reload_config(

@@ -67,10 +67,7 @@ pub static COMMANDS: &[Row] = &[
                --start and --waiting unless `--` stands before CMD. The process gets the words as\n\
                they are, blanks and quotes included; one word alone is a command line, which is\n\
                split: add tail 'tail -f /var/log/app.log'.",
-        example: (
-            "circusctl add --start tick sh -c 'while sleep 1; do date; done'",
-            "one more process",
-        ),
+        example: ("circusctl add --start tick sh -c 'while sleep 1; do date; done'", "a clock"),
         words: (2, usize::MAX),
         flags: &[switch("start", "start it at once"), WAITING],
         nouns: &[Noun::Anything, Noun::CommandLine],
@@ -416,6 +413,19 @@ pub static COMMANDS: &[Row] = &[
         ],
         nouns: &[Noun::Watcher, Noun::Signal],
         deed: Deed::Ask { properties: request::signal, print: print::done },
+    },
+    Row {
+        name: "sockets",
+        group: Group::Look,
+        syntax: "",
+        summary: "where circusd listens for watchers, who waits there, and who serves",
+        text: "BACKLOG is as configured; WAITING are connections that nobody has accepted yet, of as\n\
+               many as the kernel lets wait; DROPPED is what found no room; `-` is not told.",
+        example: ("circusctl sockets", "see whether the workers keep up"),
+        words: (0, 0),
+        flags: &[],
+        nouns: &[],
+        deed: Deed::Sockets,
     },
     Row {
         name: "start",

@@ -76,6 +76,7 @@ pub enum Deed {
     Status,
     Health,
     Tree,
+    Sockets,
     ReloadConfig,
     Listen,
     Keygen,
