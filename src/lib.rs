@@ -31,6 +31,10 @@
 //! what waits for it → `Action::Hook` → `bin/circusd/shell/calls.rs`, `hook.rs` and `errands.rs` run it
 //! → `Event::HookReturned`, and what has waited goes on, or does not.
 //!
+//! How a socket reaches a process: `bin/circusd/sockets.rs` binds what `config/sockets.rs` read before
+//! anything starts, `bin/circusd/launcher.rs` passes the descriptors that `passed` counts. Who starts
+//! at a connection is `supervisor/demand.rs`, who looks out for it `bin/circusd/shell/demand.rs`.
+//!
 //! To add an option: a row in `config/options`, a field in `config/settings.rs`, and whoever acts on
 //! it. To tell people something new: a variant in `supervisor/report.rs`. To add a command: a variant
 //! in `commands/command.rs`, and the compiler shows the rest.
@@ -42,8 +46,8 @@
 //!
 //! **Deliberately absent.** Signal handlers: all signals are blocked and read (`sys/signals.rs`). An
 //! ini crate: Circus's line rules and positions are the whole parser (`config/ini.rs`). Anything
-//! that ticks. ZeroMQ in PID 1. Sockets and log capture are not here yet; a configuration that
-//! asks for them is checked, and told so at start.
+//! that ticks. ZeroMQ in PID 1. Log capture and plugins are not here yet; a configuration
+//! that asks for them is checked, and told so at start.
 
 pub mod commands;
 pub mod config;
