@@ -98,7 +98,7 @@ fn the_workers_behind_nginx_are_reloaded_and_resized_while_it_asks() {
     ] {
         container.operate(&[&["--timeout", "60"], words].concat());
     }
-    drop(end.send(()));
+    let _ = end.send(());
     assert!(client.join().expect("every request was answered") > 0);
     container.stop(20);
     assert_eq!(container.exit_code(), 0);

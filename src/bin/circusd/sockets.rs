@@ -253,9 +253,8 @@ impl Sockets {
     ) {
         let bound = &self.table[index];
         let name = &bound.settings.name;
-        let kinds = SocketKind::ALL.iter();
-        let kind = kinds.filter(|(_, kind)| *kind == bound.settings.kind).map(|(name, _)| *name);
-        shown.push(("type", kind.last().into()));
+        let kind = SocketKind::ALL.iter().find(|(_, kind)| *kind == bound.settings.kind);
+        shown.push(("type", kind.map(|(name, _)| *name).into()));
         let seats = self.seats.iter().filter(|seat| seat.name == *name);
         let own = bound.socket.iter().filter(|_| !bound.settings.so_reuseport);
         let mut sum = Queue::default();
