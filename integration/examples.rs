@@ -71,6 +71,40 @@ fn the_web_stack_serves_heals_and_stops() {
 }
 
 #[test]
+fn the_workers_behind_nginx_are_reloaded_and_resized_while_it_asks() {
+    if !docker::is_here() {
+        return;
+    }
+    let image = build("reload-without-loss");
+    let container = Container::run(&["-p", "127.0.0.1::80"], &image, &[]);
+    assert!(get(&container).starts_with("served by "));
+    let name = container.name().to_owned();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let client = std::thread::spawn(move || {
+        let mut count = 0;
+        while ended.try_recv().is_err() {
+            let answer = request(&name).expect("an answer");
+            assert!(answer.contains(" 200 OK\r\n") && answer.contains("served by"), "{answer}");
+            count += 1;
+        }
+        count
+    });
+    for words in [
+        &["reload", "app", "--waiting"][..],
+        &["reload", "app", "--sequential", "--waiting"],
+        &["incr", "app", "--waiting"],
+        &["decr", "app", "--waiting"],
+        &["restart", "app", "--waiting"],
+    ] {
+        container.operate(&[&["--timeout", "60"], words].concat());
+    }
+    let _ = end.send(());
+    assert!(client.join().expect("every request was answered") > 0);
+    container.stop(20);
+    assert_eq!(container.exit_code(), 0);
+}
+
+#[test]
 fn the_server_starts_after_the_migration() {
     if !docker::is_here() {
         return;

@@ -59,6 +59,9 @@ mod limits;
 #[path = "pid1/regressions.rs"]
 mod regressions;
 
+#[path = "pid1/operator.rs"]
+mod operator;
+
 #[path = "pid1/control.rs"]
 mod control;
 
@@ -82,3 +85,18 @@ mod notifications;
 
 #[path = "pid1/termination.rs"]
 mod termination;
+
+#[path = "pid1/serving.rs"]
+mod serving;
+
+#[path = "pid1/sockets.rs"]
+mod sockets;
+
+#[path = "pid1/seats.rs"]
+mod seats;
+
+#[path = "pid1/demand.rs"]
+mod demand;
+
+#[path = "pid1/moving.rs"]
+mod moving;

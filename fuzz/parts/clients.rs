@@ -8,7 +8,7 @@ use circus::commands::{
     self, Answer, Command, Errno, Properties, Publication, Refusal, Request, Selection,
 };
 use circus::config;
-use circus::config::settings::{CircusSettings, Config, WatcherSettings};
+use circus::config::settings::Config;
 use circus::process::Failure;
 use circus::supervisor::{
     Action, Asker, Configuration, Event, Mode, Names, Next, Report, SlotId, Supervisor, Ticket,
@@ -42,8 +42,9 @@ pub struct Clients {
 
 impl Clients {
     pub fn new(configurations: &'static [Config], knows_secret: bool) -> Clients {
-        let (circus, watchers) = copy(&configurations[0]);
-        let core = Supervisor::new(circus, watchers, Mode::Watchers, 7, 7);
+        let Configuration { circus, watchers, sockets } = copy(&configurations[0]);
+        let mut core = Supervisor::new(circus, watchers, Mode::Watchers, 7, 7);
+        core.set_sockets(sockets);
         let mut clients = Clients {
             core,
             kernel: Kernel::new(),
@@ -56,6 +57,14 @@ impl Clients {
         };
         clients.tell(Event::Begin);
         clients
+    }
+
+    /// Somebody comes to the sockets of all watchers that wait for that.
+    pub fn demand(&mut self) {
+        let all: Vec<u32> = self.core.waits_for_demand(self.kernel.now).collect();
+        for watcher in all {
+            self.tell(Event::Demanded { watcher });
+        }
     }
 
     /// A request, from its bytes to what it is answered or what the core makes of it.
@@ -138,8 +147,7 @@ impl Clients {
 
     fn configure(&mut self, restart: bool) -> Box<dyn FnOnce(Asker) -> Event> {
         self.read_again += 1;
-        let (circus, watchers) = copy(self.next_configuration());
-        let configuration = Box::new(Configuration { circus, watchers, ..Configuration::default() });
+        let configuration = Box::new(copy(self.next_configuration()));
         Box::new(move |asker| Event::Configure { asker, configuration, restart })
     }
 
@@ -200,7 +208,7 @@ impl Clients {
                 })
             }
             Command::ReloadConfig { dry_run: true } => {
-                let changes = self.core.changes(&self.next_configuration().watchers);
+                let changes = self.core.changes(&copy(self.next_configuration()));
                 Ok(Answer::Changes(changes))
             }
             _ => return None,
@@ -348,8 +356,12 @@ pub fn load(texts: &[&str]) -> &'static [Config] {
     Vec::leak(texts.iter().map(load).collect())
 }
 
-fn copy(config: &Config) -> (CircusSettings, Vec<Rc<WatcherSettings>>) {
-    (config.circus.clone(), config.watchers.clone())
+fn copy(config: &Config) -> Configuration {
+    Configuration {
+        circus: config.circus.clone(),
+        watchers: config.watchers.clone(),
+        sockets: config.sockets.clone(),
+    }
 }
 
 fn refusal(refused: config::Refused) -> Refusal {

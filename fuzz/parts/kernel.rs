@@ -44,6 +44,7 @@ pub struct Kernel {
     events: VecDeque<Event>,
     survey_asked: bool,
     last_tag: Option<Tag>,
+    is_visited: bool,
     last_pid: i32,
 }
 
@@ -59,6 +60,7 @@ impl Kernel {
             survey_asked: false,
             last_tag: None,
             last_pid: 100,
+            is_visited: false,
         }
     }
 
@@ -124,11 +126,18 @@ impl Kernel {
                 self.events.retain(|event| !is_it(event));
                 assert_eq!(self.events.len() + 1, before, "{errand:?} is out");
             }
-            Action::Report(_)
-            | Action::Publish { .. }
-            | Action::Attend { .. }
-            | Action::ReopenLogs
-            | Action::LookForConnections { .. } => {}
+            Action::LookForConnections { watcher } => {
+                let found = false;
+                self.events.push_back(Event::LookedForConnections { watcher, found });
+            }
+            // Every other one hears of somebody.
+            Action::Attend { watcher } => {
+                self.is_visited = !self.is_visited;
+                if self.is_visited {
+                    self.events.push_back(Event::Connected { watcher });
+                }
+            }
+            Action::Report(_) | Action::Publish { .. } | Action::ReopenLogs => {}
         }
     }
 

@@ -89,6 +89,8 @@ fn happenings(clients: &mut Clients, words: &[u8], is_slow: &mut bool) {
             b'U' => clients.tell(Event::Signalled { signal: Signal::HUP }),
             b'W' => clients.tell(Event::Signalled { signal: Signal::WINCH }),
             b'T' => clients.tell(Event::Signalled { signal: Signal::TERM }),
+            // Somebody comes to a socket.
+            b'd' => clients.demand(),
             // From now on things that have happened are told only if asked for, or no longer so.
             b's' => *is_slow = !*is_slow,
             b'n' => drop(clients.happen()),

@@ -7,7 +7,7 @@
 
 use super::operation::Kind;
 use super::slot::doubled;
-use super::watcher::{Phase, Why};
+use super::watcher::{Phase, Watcher, Why};
 use super::{Action, Life, Report, Supervisor};
 use crate::commands::Publication;
 use crate::moment::Moment;
@@ -41,6 +41,13 @@ struct Watch {
     idle_at: Option<Moment>,
     /// When to look again who comes.
     attend_at: Option<Moment>,
+}
+
+impl Watcher {
+    /// Somebody has come, and it is to start for that.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.demand.come
+    }
 }
 
 impl Supervisor {
@@ -177,6 +184,9 @@ impl Supervisor {
 
     /// Somebody has come to one of its sockets while it runs.
     pub(super) fn connected(&mut self, w: u32, now: Moment) {
+        if !self.has_watcher(w) {
+            return;
+        }
         let its = self.settings(w).sockets.as_deref();
         let Some(timeout_ms) = its.and_then(|its| its.idle_timeout_ms) else { return };
         if let Some(watch) = &mut self.watchers[w].demand.watch {
@@ -196,6 +206,9 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
+        if !self.has_watcher(w) {
+            return;
+        }
         let its = self.settings(w).sockets.as_deref();
         let timeout_ms = its.and_then(|its| its.idle_timeout_ms);
         let watcher = &mut self.watchers[w];
@@ -217,7 +230,9 @@ impl Supervisor {
         self.operate(w, Kind::Stop, Vec::new(), now, actions);
         match self.watchers[w].phase {
             Phase::Stopped(_) => {
+                // It had no process.
                 self.set_phase(w, Phase::Stopped(Why::Waiting));
+                actions.push(Action::Report(Report::Listening { watcher: w }));
             }
             Phase::Starting | Phase::Active | Phase::Stopping => {
                 self.watchers[w].demand.is_idle = true;

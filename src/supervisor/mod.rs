@@ -61,7 +61,7 @@ use slot::{Slot, State, Way};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use ticket::Tickets;
-use watcher::Watcher;
+use watcher::{Phase, Watcher};
 use watchers::Watchers;
 
 /// Names one slot of one watcher.
@@ -345,6 +345,20 @@ impl Supervisor {
         self.has_slot(id) && {
             let slot = self.slot(id);
             slot.wanted || !matches!(slot.state, State::Vacant)
+        }
+    }
+
+    /// How many processes a watcher has or will have; unless it is up, no less than when it is.
+    pub fn places(&self, w: u32) -> usize {
+        let Some(watcher) = self.watchers.get(w) else { return 0 };
+        let is_used = |slot: &&Slot| slot.wanted || !matches!(slot.state, State::Vacant);
+        let used = watcher.slots.iter().filter(is_used).count();
+        match watcher.phase {
+            Phase::Active => used,
+            Phase::Starting | Phase::Stopping | Phase::Stopped(_) => {
+                let most = if watcher.leaving { 0 } else { watcher.settings.numprocesses };
+                used.max(most as usize)
+            }
         }
     }
 

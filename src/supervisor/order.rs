@@ -113,7 +113,9 @@ impl Supervisor {
         }
         for w in watchers {
             let watcher = &mut self.watchers[w];
-            let turn = (Reverse(watcher.settings.priority), w);
+            // Somebody waits for it, who may be one that others wait for.
+            let priority = if watcher.is_awaited() { i32::MAX } else { watcher.settings.priority };
+            let turn = (Reverse(priority), w);
             let planned = watcher.planned.get_or_insert_with(|| Planned {
                 turn,
                 keys: Vec::new(),
@@ -328,6 +330,9 @@ impl Supervisor {
 
     /// A one-shot that a watcher waits for by its priority alone.
     pub(super) fn awaited_oneshot(&self, w: u32) -> Option<u32> {
+        if self.watchers[w].is_awaited() {
+            return None;
+        }
         let (priority, oneshot) = *self.plan.oneshots.last()?;
         (priority > self.watchers[w].settings.priority).then_some(oneshot)
     }

@@ -48,10 +48,10 @@ pub(super) struct Slot {
     pub(super) fault: Option<Fault>,
     /// What its process says of itself.
     pub(super) says: Option<Box<str>>,
+    /// Its process has said that it is ready before we knew that it could be.
+    pub(super) said_ready: bool,
     /// Its process reads its configuration again.
     pub(super) reloading: bool,
-    /// Its process has said that it is ready before it was looked at.
-    pub(super) said_ready: bool,
     /// Its hook has said yes to the next process.
     pub(super) is_allowed: bool,
     /// Failed attempts to execute in a row.
@@ -215,8 +215,8 @@ impl Slot {
             unready: false,
             fault: None,
             says: None,
-            reloading: false,
             said_ready: false,
+            reloading: false,
             is_allowed: false,
             attempts: 0,
             fork_failures: 0,
@@ -242,8 +242,8 @@ impl Slot {
         self.fork_failures = 0;
         self.fault = None;
         self.says = None;
-        self.reloading = false;
         self.said_ready = false;
+        self.reloading = false;
     }
 
     pub(super) fn note_executed(&mut self) {

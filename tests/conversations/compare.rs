@@ -228,7 +228,7 @@ enum Figure {
 
 fn kind_of_number(name: &str) -> Figure {
     match name {
-        "time" | "create_time" | "age" | "cpu" | "mem" | "started" => Figure::Any,
+        "time" | "create_time" | "age" | "cpu" | "mem" | "started" | "fd" => Figure::Any,
         "pid" | "process_pid" | "process" => Figure::Pid,
         _ => Figure::Exact,
     }

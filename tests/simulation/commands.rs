@@ -2,10 +2,10 @@
 //! one of them was answered once, and every watcher is as the last command for it wanted.
 
 use crate::dice::Dice;
-use crate::rules::Rules;
+use crate::rules::{Plain, Rules};
 use crate::world::{Trouble, World};
 use crate::{COMMAND_SEEDS, Run, load};
-use circus::commands::{Command, Matching, Receivers, Selection};
+use circus::commands::{Answer, Command, Matching, Receivers, Selection};
 use circus::config::options::Change;
 use circus::config::settings::{Config, WatcherSettings};
 use circus::process::Pid;
@@ -22,6 +22,8 @@ struct Wanted {
     numprocesses: u32,
     autostart: bool,
     singleton: bool,
+    /// It waits for somebody when it is up.
+    on_demand: bool,
 }
 
 struct Clients {
@@ -42,6 +44,10 @@ fn ini(dice: &mut Dice, names: &[&str]) -> String {
     if dice.percent(20) {
         text += "warmup_delay = 0.2\n";
     }
+    for name in ["a", "b"] {
+        // Another port, now and then: whoever uses it is reloaded.
+        text += &format!("[socket:{name}]\nhost = {name}\nport = {}\n", dice.pick(&[1, 1, 2, 0]));
+    }
     for name in names {
         text += &format!("[watcher:{name}]\ncmd = x\nmax_retry = -1\nmax_restarts = -1\n");
         text += &format!("numprocesses = {}\n", dice.pick(&[0, 1, 1, 2, 5]));
@@ -53,6 +59,9 @@ fn ini(dice: &mut Dice, names: &[&str]) -> String {
             text += "kill_tree = False\n";
         }
         for (chance, line) in [
+            (15, "use_sockets = a\non_demand = True"),
+            (15, "use_sockets = b"),
+            (15, "use_sockets = True"),
             (20, "stop_children = True"),
             (20, "warmup_delay = 0.3"),
             (20, "send_hup = True"),
@@ -101,7 +110,8 @@ impl Clients {
         };
         let kill_tree = config.watchers.iter().map(|watcher| watcher.kill_tree).collect();
         let watchers = config.watchers.clone();
-        let core = Supervisor::new(config.circus, watchers.clone(), Mode::Watchers, seed, seed);
+        let mut core = Supervisor::new(config.circus, watchers.clone(), Mode::Watchers, seed, seed);
+        core.set_sockets(config.sockets);
         let wanted = watchers.iter().enumerate().map(|(number, watcher)| {
             let wanted = Wanted {
                 number: number as u32,
@@ -109,6 +119,7 @@ impl Clients {
                 numprocesses: watcher.numprocesses,
                 autostart: watcher.autostart,
                 singleton: watcher.singleton,
+                on_demand: crate::is_on_demand(watcher),
             };
             (watcher.name.to_string(), wanted)
         });
@@ -165,7 +176,7 @@ impl Clients {
     /// A random command, and what it means for the model.
     fn act(&mut self) -> Option<()> {
         let is_one = |selection: &Selection| matches!(selection, Selection::Matching { .. });
-        match self.dice.upto(13) {
+        match self.dice.upto(14) {
             0 | 1 => {
                 let (selection, names) = self.selection()?;
                 for name in names {
@@ -214,6 +225,10 @@ impl Clients {
             10 => self.kill_or_signal()?,
             11 => self.remove_or_add()?,
             12 => self.change()?,
+            13 => {
+                let pick = self.dice.upto(9);
+                self.run.demand(pick);
+            }
             _ => self.configure(),
         }
         Some(())
@@ -269,6 +284,7 @@ impl Clients {
             numprocesses: settings.numprocesses,
             autostart: settings.autostart,
             singleton: settings.singleton,
+            on_demand: crate::is_on_demand(settings),
         };
         self.next_number += 1;
         self.run.world.add_watcher(settings.kill_tree);
@@ -307,6 +323,9 @@ impl Clients {
         for change in self.run.core.changes(&configuration) {
             use circus::commands::ChangeKind;
             let name = change.name.to_string();
+            if name.starts_with("[socket:") {
+                continue;
+            }
             match change.kind {
                 ChangeKind::Removed => {
                     let wanted = self.wanted.remove(&name).expect("it was there");
@@ -327,6 +346,7 @@ impl Clients {
                     wanted.numprocesses = new.numprocesses;
                     wanted.autostart = new.autostart;
                     wanted.singleton = new.singleton;
+                    wanted.on_demand = crate::is_on_demand(new);
                 }
             }
         }
@@ -339,6 +359,35 @@ impl Clients {
         let asker = self.asker();
         let configuration = Box::new(configuration);
         self.run.tell(Event::Configure { asker, configuration, restart });
+    }
+
+    /// A reload in turn may have taken some away, and says so until another one succeeds.
+    fn bring_back(&mut self) {
+        let names: Vec<String> = self.wanted.keys().cloned().collect();
+        for name in names {
+            let command = Command::Status { name: Some((&*name).into()), detail: true };
+            let answer = self.run.core.read(&command, self.run.world.now, &Plain(&[]));
+            let Some(Answer::Details(details)) = answer else { panic!("{name}: {answer:?}") };
+            if &*details[0].note == "not all reloaded" {
+                let name = Some((&*name).into());
+                self.command(Command::Reload { name, graceful: true, sequential: true });
+                self.run.settle("after another reload");
+                self.take_answers();
+            }
+        }
+    }
+
+    /// What is up on demand waits or runs, and runs when somebody has come.
+    fn serve_everybody(&mut self) {
+        let waiting: Vec<u32> = self.run.core.waits_for_demand(self.run.world.now).collect();
+        for number in &waiting {
+            let wanted = self.wanted.values().find(|wanted| wanted.number == *number);
+            let wanted = wanted.expect("nobody waits for a watcher that was removed");
+            assert!(wanted.on_demand && wanted.up, "{wanted:?}");
+            assert_eq!(self.run.world.leaders(*number), 0, "{wanted:?}");
+            self.run.tell(Event::Demanded { watcher: *number });
+            self.run.settle("after somebody has come");
+        }
     }
 
     /// Nobody is answered twice or without having asked.
@@ -369,9 +418,17 @@ fn simulate(seed: u64, told: bool) {
     assert!(clients.owed.is_empty(), "not answered: {:?}", clients.owed);
     assert!(clients.run.world.exit.is_none(), "nobody has asked for the end");
     assert_eq!(clients.run.world.zombies(), 0, "every zombie is reaped");
+    clients.bring_back();
+    clients.serve_everybody();
     for (name, wanted) in &clients.wanted {
         let expected = if wanted.up { wanted.numprocesses as usize } else { 0 };
         let count = clients.run.world.leaders(wanted.number);
+        if wanted.on_demand && wanted.up {
+            // Those that have ended well are not started again.
+            let some = expected.min(1)..=expected;
+            assert!(some.contains(&count), "{name} serves: {count} {wanted:?}");
+            continue;
+        }
         assert_eq!(count, expected, "{name} is as the last command wanted: {wanted:?}");
     }
     for number in &clients.removed {

@@ -36,7 +36,9 @@ const STEPS_MAX: usize = 100_000;
 const SETTLING_MS: u64 = 600_000;
 
 /// What the runs must have led to, or they would prove little.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 24] = [
+    "listening",
+    "idle",
     "hook_failed",
     "ready",
     "faulty",
@@ -120,8 +122,10 @@ fn random_ini(dice: &mut Dice) -> String {
     if dice.percent(20) {
         text += "warmup_delay = 1\n";
     }
+    text += "[socket:a]\nport = 1\n[socket:b]\nport = 2\n";
     for number in 0..=dice.upto(4) {
         text += &format!("[watcher:w{number}]\ncmd = x\n");
+        let begin = text.len();
         text += &format!("numprocesses = {}\n", dice.pick(&[0, 1, 1, 1, 2, 5]));
         text += &format!("priority = {}\n", dice.pick(&[0, 0, 1, 9]));
         text += &format!("graceful_timeout = {}\n", dice.pick(&["0", "0.5", "3", "30"]));
@@ -145,6 +149,13 @@ fn random_ini(dice: &mut Dice) -> String {
             if dice.percent(chance) {
                 text += line;
                 text.push('\n');
+            }
+        }
+        if dice.percent(25) {
+            text += &format!("use_sockets = {}\n", dice.pick(&["a", "b", "True"]));
+            if !text[begin..].contains("oneshot") {
+                text +=
+                    dice.pick(&["", "on_demand = True\n", "on_demand = True\nidle_timeout = 2\n"]);
             }
         }
         if dice.percent(40) {
@@ -177,6 +188,15 @@ struct Run {
 }
 
 impl Run {
+    /// Somebody comes to a socket of a watcher that waits for that.
+    fn demand(&mut self, pick: u64) {
+        let all: Vec<u32> = self.core.waits_for_demand(self.world.now).collect();
+        if !all.is_empty() {
+            let watcher = all[pick as usize % all.len()];
+            self.tell(Event::Demanded { watcher });
+        }
+    }
+
     fn tell(&mut self, event: Event) {
         let mut actions: Vec<Action> = Vec::new();
         if self.told {
@@ -184,6 +204,9 @@ impl Run {
         }
         if let Event::Ended { pid, .. } = &event {
             self.rules.forget(*pid);
+        }
+        if let Event::Demanded { watcher } = &event {
+            self.rules.demanded(*watcher);
         }
         self.core.handle(event, self.world.now, &mut actions);
         if self.told {
@@ -274,7 +297,8 @@ fn simulate(seed: u64, told: bool, commanded: bool) -> BTreeSet<&'static str> {
         probes: dice.pick(&[0, 20, 60]),
     };
     let kill_tree = watchers.iter().map(|w| w.kill_tree).collect();
-    let core = Supervisor::new(config.circus.clone(), watchers.clone(), mode, seed, seed);
+    let mut core = Supervisor::new(config.circus.clone(), watchers.clone(), mode, seed, seed);
+    core.set_sockets(config.sockets);
     let rules = Rules::new(&watchers);
     let mut run = Run { core, world: World::new(seed, trouble, kill_tree), told, rules };
     run.tell(Event::Begin);
@@ -294,6 +318,7 @@ fn simulate(seed: u64, told: bool, commanded: bool) -> BTreeSet<&'static str> {
                 let asker = Asker { ticket: Some(Ticket(tickets)), waiting: dice.percent(50) };
                 run.tell(Event::Command { asker, command });
             }
+            10..=14 => run.demand(dice.upto(9)),
             _ => {}
         }
         if !run.step(horizon) {
@@ -303,10 +328,11 @@ fn simulate(seed: u64, told: bool, commanded: bool) -> BTreeSet<&'static str> {
 
     run.world.heal();
     run.settle("after the faults");
-    let stopping = run.world.exit.is_some();
-    if !stopping && !commanded {
+    if run.world.exit.is_none() && !commanded {
         check_settled(&run, &watchers);
+        check_demand(&mut run, &watchers);
     }
+    let stopping = run.world.exit.is_some();
     run.world.send_to_circusd(Signal::TERM);
     run.settle("after SIGTERM");
     assert!(run.world.exit.is_some(), "a stop ends");
@@ -339,8 +365,56 @@ fn check_settled(run: &Run, watchers: &[Rc<WatcherSettings>]) {
         // Hooks may have said no while there was trouble.
         let may_be_refused = watcher.hooks.iter().any(|hook| hook.name <= HookName::AfterSpawn);
         let waits = waits(run, watchers, watcher.priority) || rules::waits(run, watchers, index);
-        if never_gives_up && watcher.autostart && !waits && !is_silent && !may_be_refused {
+        let is_fit = never_gives_up && watcher.autostart && !is_silent && !may_be_refused;
+        if is_fit && !waits && !is_on_demand(watcher) {
             assert_eq!(count, wanted, "{} runs as it should", watcher.name);
+        }
+        if is_fit && is_on_demand(watcher) {
+            let listens = run.core.waits_for_demand(run.world.now).any(|w| w == index as u32);
+            let blocked = rules::waits(run, watchers, index) && !listens;
+            // One that has ended well is not started again.
+            let runs = count.min(1) == wanted.min(1) && !idles(watcher);
+            assert!(listens && count == 0 || runs || blocked, "{}: {count}", watcher.name);
+        }
+    }
+}
+
+fn is_on_demand(watcher: &WatcherSettings) -> bool {
+    watcher.sockets.as_ref().is_some_and(|its| its.on_demand)
+}
+
+fn idles(watcher: &WatcherSettings) -> bool {
+    watcher.sockets.as_ref().is_some_and(|its| its.idle_timeout_ms.is_some())
+}
+
+/// Whoever comes to those that wait is served, unless something that they need is not there.
+fn check_demand(run: &mut Run, watchers: &[Rc<WatcherSettings>]) {
+    let waiting: Vec<u32> = run.core.waits_for_demand(run.world.now).collect();
+    for w in waiting {
+        let watcher = &watchers[w as usize];
+        assert!(is_on_demand(watcher), "{}", watcher.name);
+        assert_eq!(run.world.leaders(w), 0, "{} waits", watcher.name);
+        let before = run.world.reports.len();
+        run.tell(Event::Demanded { watcher: w });
+        run.settle("after somebody has come");
+        if run.world.exit.is_some() {
+            return;
+        }
+        let is_told = |kind: &str| {
+            let mut its = run.world.reports[before..].iter().filter(|it| it.watcher() == Some(w));
+            its.any(|report| report.kind() == kind)
+        };
+        // Even those that are well may take too long to be ready.
+        let is_started = is_told("started") && !is_told("faulty");
+        let is_plain = watcher.hooks.is_empty()
+            && watcher.depends_on.is_empty()
+            && watcher.max_retry != Limit::AtMost(0);
+        if is_plain && watcher.numprocesses > 0 {
+            assert!(is_started || is_told("faulty"), "{} serves whoever has come", watcher.name);
+        }
+        let waits = run.core.waits_for_demand(run.world.now).any(|other| other == w);
+        if is_started && idles(watcher) && watcher.check.is_none() {
+            assert!(waits, "{} waits again", watcher.name);
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct Rules {
     stopping: bool,
     hurried: bool,
     signalled: BTreeSet<Pid>,
+    on_demand: Vec<bool>,
+    /// Watchers to whose sockets somebody has come since they began to wait for that.
+    come: BTreeSet<u32>,
     /// Watchers that were reloaded.
     reloaded: BTreeSet<u32>,
 }
@@ -42,6 +45,7 @@ impl Rules {
         });
         Rules {
             needs: needs.collect(),
+            on_demand: watchers.iter().map(|watcher| crate::is_on_demand(watcher)).collect(),
             readiness: watchers.iter().map(|watcher| watcher.ready.clone()).collect(),
             courses: vec![Course::default(); watchers.len()],
             ..Rules::default()
@@ -63,8 +67,14 @@ impl Rules {
         }
     }
 
+    /// Somebody has come to one of its sockets.
+    pub fn demanded(&mut self, w: u32) {
+        self.come.insert(w);
+    }
+
     fn spawned(&mut self, w: u32) {
         let Some(course) = self.courses.get_mut(w as usize) else { return };
+        assert!(!self.on_demand[w as usize] || self.come.contains(&w), "nobody has come to w{w}");
         if std::mem::replace(&mut course.begun, true) {
             return;
         }
@@ -115,8 +125,14 @@ impl Rules {
                 course.ready |= self.readiness[w as usize] == Readiness::Started;
             }
             Report::Ready { .. } => course.ready = true,
+            // Whoever comes is served, so those that need it can go on.
+            Report::Listening { .. } => {
+                *course = Course { started: true, ready: true, ..Course::default() };
+                self.come.remove(&w);
+            }
             Report::Completed { .. } => *course = Course { completed: true, ..Course::default() },
-            Report::Stopped { .. } | Report::HookFailed { hook: HookName::BeforeStart, .. } => {
+            Report::Stopped { .. }
+            | Report::HookFailed { hook: HookName::BeforeStart, follows: true, .. } => {
                 *course = Course::default();
             }
             _ => {}
@@ -129,11 +145,12 @@ impl Rules {
     }
 }
 
-struct Plain<'a>(&'a [Rc<WatcherSettings>]);
+/// What is asked about is known by its name.
+pub struct Plain<'a>(pub &'a [Rc<WatcherSettings>]);
 
 impl Names for Plain<'_> {
     fn watcher(&self, watcher: u32) -> &str {
-        &self.0[watcher as usize].name
+        self.0.get(watcher as usize).map_or("", |watcher| &watcher.name)
     }
     fn has_many(&self, _: u32) -> bool {
         false
@@ -156,6 +173,10 @@ pub fn waits(run: &Run, watchers: &[Rc<WatcherSettings>], index: usize) -> bool 
         }
     };
     let detail = look(&watchers[index].name);
+    const LISTENS: &str = "waiting for a connection";
+    if *detail.note == *LISTENS {
+        return true;
+    }
     if !detail.note.starts_with("waiting") {
         let is_there = !watchers[index].autostart
             || matches!(detail.status, Status::Active | Status::Completed | Status::Starting)
@@ -173,7 +194,8 @@ pub fn waits(run: &Run, watchers: &[Rc<WatcherSettings>], index: usize) -> bool 
         Status::Active => {
             gate == Some(Gate::Started) || !watchers.iter().any(|it| *it.name == *on && it.oneshot)
         }
-        Status::Stopped | Status::Starting | Status::Stopping => false,
+        Status::Stopped => *other.note == *LISTENS,
+        Status::Starting | Status::Stopping => false,
     };
     assert!(!is_open, "it waits for {on}, which is there: {detail:?} {other:?}");
     true

@@ -50,6 +50,8 @@ pub struct World {
     pub now: Moment,
     pub dice: Dice,
     pub trouble: Trouble,
+    /// There are people who come to sockets.
+    is_busy: bool,
     processes: BTreeMap<Pid, Process>,
     /// What the core may still name: started or surveyed, and not told that it ended.
     known: BTreeSet<Pid>,
@@ -67,6 +69,10 @@ pub struct World {
     signals: VecDeque<Signal>,
     suspended: VecDeque<Pid>,
     survey_asked: bool,
+    /// Watchers to one of whose sockets somebody comes, and when.
+    visits: BTreeMap<u32, Moment>,
+    /// Watchers for which is to be looked who is connected.
+    looks: VecDeque<u32>,
     pub exit: Option<u8>,
     pub reports: Vec<Report>,
     pub answered: Vec<Ticket>,
@@ -81,6 +87,7 @@ impl World {
             now: Moment::from_ms(1_000_000),
             dice: Dice::new(seed),
             trouble,
+            is_busy: true,
             processes: BTreeMap::new(),
             known: BTreeSet::new(),
             answers: VecDeque::new(),
@@ -92,6 +99,8 @@ impl World {
             signals: VecDeque::new(),
             suspended: VecDeque::new(),
             survey_asked: false,
+            visits: BTreeMap::new(),
+            looks: VecDeque::new(),
             exit: None,
             reports: Vec::new(),
             answered: Vec::new(),
@@ -148,8 +157,10 @@ impl World {
         self.processes.values().filter(ours).count()
     }
 
-    /// Processes get well: they live until they are asked to end, and then obey.
+    /// Processes get well, and nobody comes any more: they live until they are asked to end, and then obey.
     pub fn heal(&mut self) {
+        self.is_busy = false;
+        self.visits.clear();
         self.trouble = Trouble {
             hangs: 0,
             fork_fails: 0,
@@ -240,6 +251,13 @@ impl World {
         if notice.is_some() {
             sources.push(7);
         }
+        let visit = self.visits.iter().find(|(_, at)| **at <= self.now).map(|(w, _)| *w);
+        if visit.is_some() {
+            sources.push(8);
+        }
+        if !self.looks.is_empty() {
+            sources.push(9);
+        }
         if sources.is_empty() {
             return None;
         }
@@ -288,6 +306,16 @@ impl World {
             2 => self.signals.pop_front().map(|signal| Event::Signalled { signal }),
             3 => zombie.map(|pid| self.reap(pid)),
             5 => self.suspended.pop_front().map(|pid| Event::Suspended { pid }),
+            8 => {
+                let watcher = visit?;
+                self.visits.remove(&watcher);
+                Some(Event::Connected { watcher })
+            }
+            9 => {
+                let watcher = self.looks.pop_front()?;
+                let found = self.is_busy && self.dice.percent(50);
+                Some(Event::LookedForConnections { watcher, found })
+            }
             _ => Some(self.answer_survey()),
         }
     }
@@ -345,7 +373,8 @@ impl World {
             Life::Alive { dies_at: None } | Life::Zombie(_) => None,
         });
         let probes = self.probes.values().filter_map(|at| *at);
-        deaths.chain(probes).chain(self.notices.values().copied()).min()
+        let said = self.notices.values().chain(self.visits.values()).copied();
+        deaths.chain(probes).chain(said).min()
     }
 
     /// Turn the clock.
@@ -463,11 +492,14 @@ impl World {
                 self.survey_asked = true;
             }
             Action::SignalChild { .. } | Action::SignalDescendants { .. } => {}
-            Action::Publish { .. }
-            | Action::Extras { .. }
-            | Action::Attend { .. }
-            | Action::ReopenLogs
-            | Action::LookForConnections { .. } => {}
+            Action::Publish { .. } | Action::Extras { .. } | Action::ReopenLogs => {}
+            Action::Attend { watcher } => {
+                if self.is_busy && self.dice.percent(60) {
+                    let delay_ms = self.dice.pick(&[0, 30, 700, 4000]);
+                    self.visits.insert(watcher, self.now.after_ms(delay_ms));
+                }
+            }
+            Action::LookForConnections { watcher } => self.looks.push_back(watcher),
             Action::Answer { ticket, .. } => self.answered.push(ticket),
             Action::Report(report) => self.reports.push(report),
             Action::Exit { code } => self.exit = Some(code),

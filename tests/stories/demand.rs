@@ -142,6 +142,15 @@ fn what_it_depends_on_is_waited_for_when_somebody_has_come() {
 }
 
 #[test]
+fn it_starts_for_a_oneshot_of_higher_priority_too() {
+    let migrate = "[watcher:migrate]\ncmd = x\noneshot = True\npriority = 5\ndepends_on = web\n";
+    let mut stage = Stage::new(&format!("{WEB}{migrate}"));
+    assert_eq!(stage.begin(), ["spawn migrate.1"]);
+    stage.all_start();
+    assert_eq!(stage.tell(Event::Demanded { watcher: 1 }), ["spawn web.1"]);
+}
+
+#[test]
 fn exit_when_done_waits_as_long_as_somebody_may_come() {
     let mut stage = Stage::new(&format!("[circus]\nexit_when_done = True\n{WEB}"));
     assert_eq!(stage.begin(), NOTHING);

@@ -150,6 +150,18 @@ fn after_spawn_is_told_the_process_and_readiness_waits_for_it() {
 }
 
 #[test]
+fn a_process_that_is_ready_before_after_spawn_has_come_back_is_ready_then() {
+    let mut stage = watchers("hooks.after_spawn = x\nready = notify\nready_timeout = 5");
+    stage.begin();
+    stage.all_start();
+    assert_eq!(stage.says(10, "READY=1\nSTATUS=up"), NOTHING);
+    assert_eq!(stage.looks("a").0, "starting");
+    assert_eq!(stage.hook_agrees(), NOTHING);
+    assert_eq!(stage.looks("a").0, "active");
+    assert_eq!(stage.wakes_after_ms(), None);
+}
+
+#[test]
 fn after_spawn_says_no_and_the_watcher_stops() {
     let mut stage = watchers("hooks.after_spawn = x");
     stage.begin();

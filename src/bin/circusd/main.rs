@@ -26,6 +26,7 @@ mod notifications;
 mod opening;
 mod pidfile;
 mod probe;
+mod seats;
 mod shell;
 mod sink;
 mod sockets;

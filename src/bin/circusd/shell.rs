@@ -218,10 +218,7 @@ impl Shell {
         self.look_at_gateway(set);
     }
 
-    fn signalled(&mut self, Received { signal, sender, descriptor }: Received) {
-        if let Some(fd) = descriptor {
-            return self.somebody_came(fd);
-        }
+    fn signalled(&mut self, Received { signal, sender }: Received) {
         last_words::fail_if_asked(signal);
         let is_ours = sender == self.us;
         match signal {
@@ -334,10 +331,7 @@ impl Shell {
                 self.perform(action);
             }
         }
-        if self.sockets.has_seats() {
-            let supervisor = &self.supervisor;
-            self.sockets.prune(|slot| supervisor.is_in_use(slot));
-        }
+        self.sockets.prune(&self.supervisor);
         self.tell_above();
     }
 

@@ -92,17 +92,41 @@ impl SocketSettings {
         place && fixed(self) == fixed(other)
     }
 
+    /// The port that it asks for, if it asks for one.
+    pub fn port(&self) -> Option<u16> {
+        match self.place {
+            SocketPlace::Internet { port, .. } => Some(port).filter(|port| *port > 0),
+            SocketPlace::Unix { .. } => None,
+        }
+    }
+
+    /// Whichever is free.
+    pub fn asks_for_any_port(&self) -> bool {
+        matches!(self.place, SocketPlace::Internet { port: 0, .. })
+    }
+
     /// Two cannot be there at the same time.
     pub fn has_the_place_of(&self, other: &SocketSettings) -> bool {
         match (&self.place, &other.place) {
             (SocketPlace::Unix { path, .. }, SocketPlace::Unix { path: theirs, .. }) => {
                 path == theirs
             }
-            (SocketPlace::Internet { port: 0, .. }, _) => self.place == other.place,
+            // Each gets a port of its own.
+            (SocketPlace::Internet { port: 0, .. }, _) => false,
             (
-                SocketPlace::Internet { is_v6, host, port, .. },
-                SocketPlace::Internet { is_v6: v6, host: their_host, port: their_port, .. },
-            ) => (is_v6, host, port, self.kind) == (v6, their_host, their_port, other.kind),
+                SocketPlace::Internet { is_v6, host, port, interface },
+                SocketPlace::Internet {
+                    is_v6: v6,
+                    host: their_host,
+                    port: their_port,
+                    interface: theirs,
+                },
+            ) => {
+                let apart = interface.is_some() && theirs.is_some() && interface != theirs;
+                let same =
+                    (is_v6, host, port, self.kind) == (v6, their_host, their_port, other.kind);
+                same && !apart
+            }
             (SocketPlace::Unix { .. }, SocketPlace::Internet { .. })
             | (SocketPlace::Internet { .. }, SocketPlace::Unix { .. }) => false,
         }

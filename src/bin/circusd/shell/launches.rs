@@ -45,7 +45,9 @@ impl Shell {
             false => None,
         };
         let address = socket.as_ref().map(NotifySocket::name);
-        let mut given = match self.sockets.give(&settings, slot) {
+        // Who has gone in the same event has its socket no more.
+        self.sockets.prune(&self.supervisor);
+        let given = match self.sockets.give(&settings, slot) {
             Ok(given) => given,
             Err(error) => {
                 let text = format!("{}: its sockets: {error}", settings.name);
@@ -54,8 +56,7 @@ impl Shell {
             }
         };
         let captured = self.streams.capture(&settings).map_err(number)?;
-        let held = given.take_held();
-        let start = Start { wid: slot.wid(), tag, foreground, given, notify: address };
+        let start = Start { wid: slot.wid(), tag, foreground, given: &given, notify: address };
         let mut plan = match self.launcher.plan(&settings, start) {
             Ok(plan) => plan,
             Err(reason) => {
@@ -68,7 +69,7 @@ impl Shell {
         let uid = plan.uid.unwrap_or_else(identity::uid);
         let launch = Launch::start(plan).map_err(number)?;
         let pid = launch.pid();
-        self.sockets.hold(pid, held);
+        self.sockets.hold(pid, given);
         self.streams.opened(pid, slot, &settings, captured, clock::now());
         self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         if let Some(socket) = socket {
