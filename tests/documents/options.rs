@@ -1,6 +1,6 @@
-//! The options that the page on watchers lists are the table's.
+//! The options that the pages on watchers and logs list are the table's.
 
-use circus::config::options::{CIRCUS, Support, WATCHER};
+use circus::config::options::{CIRCUS, STREAM, Support, WATCHER};
 use std::fs;
 
 /// The lines for the options that do something.
@@ -12,20 +12,30 @@ fn table<'a>(rows: impl Iterator<Item = (&'a str, &'a str, Support, &'a str)>) -
     lines.join("\n")
 }
 
+fn assert_lists(page: &str, tables: &[String]) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/").to_owned() + page;
+    let text = fs::read_to_string(path).expect("the page");
+    for table in tables {
+        for line in table.lines() {
+            assert!(
+                text.contains(line),
+                "docs/{page} lacks the line\n{line}\nall of them:\n{table}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_page_on_watchers_lists_every_option_with_its_default() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/watchers.md");
-    let page = fs::read_to_string(path).expect("the page");
     let tables = [
         table(WATCHER.iter().map(|row| (row.name, row.default, row.support, row.help))),
         table(CIRCUS.iter().map(|row| (row.name, row.default, row.support, row.help))),
     ];
-    for table in tables {
-        for line in table.lines() {
-            assert!(
-                page.contains(line),
-                "docs/watchers.md lacks the line\n{line}\nall of them:\n{table}"
-            );
-        }
-    }
+    assert_lists("watchers.md", &tables);
+}
+
+#[test]
+fn the_page_on_logs_lists_every_option_of_a_stream() {
+    let streams = STREAM.iter().map(|row| (row.name, row.default, row.support, row.help));
+    assert_lists("logs.md", &[table(streams)]);
 }
