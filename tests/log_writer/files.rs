@@ -56,12 +56,24 @@ fn rotation_by_size_loses_and_doubles_nothing() {
 #[test]
 fn old_files_are_compressed_while_lines_are_written() {
     let folder = Folder::new("gzip");
-    let options = [("max_bytes", "500k"), ("backup_count", "1000"), ("compress", "True")];
-    let all = written_while(&folder, &options, |_, _| std::thread::yield_now());
-    assert_complete(&all, &names(), LINES);
-    let files = folder.files("log");
-    let is = |end: &str| files.iter().any(|file| file.to_string_lossy().ends_with(end));
-    assert!(is(".gz") && !is(".part"), "{files:?}");
+    let path = folder.path("log");
+    let options = [
+        ("filename", &*path),
+        ("max_bytes", "500k"),
+        ("backup_count", "1000"),
+        ("compress", "True"),
+    ];
+    let mut role = Role::start(Stdio::null());
+    let (id, pipe) = role.open("web", 1, &options);
+    write_lines(pipe, "w1".to_owned(), LINES).join().expect("written");
+    role.closed(id);
+    until("all old files are compressed", || {
+        let old = folder.files("log.");
+        let is_done = |file: &std::path::PathBuf| file.extension().is_some_and(|end| end == "gz");
+        (old.len() > 3 && old.iter().all(is_done)).then_some(())
+    });
+    assert_complete(&folder.all("log"), &["w1".to_owned()], LINES);
+    role.finish();
 }
 
 #[test]
@@ -96,6 +108,35 @@ fn rotation_by_time_loses_and_doubles_nothing() {
     drop(pipe);
     role.closed(id);
     assert_complete(&folder.all("log"), &["w".to_owned()], count);
+}
+
+#[test]
+fn old_files_with_a_date_are_compressed_and_the_oldest_dropped() {
+    let folder = Folder::new("dates");
+    let path = folder.path("log");
+    let mut role = Role::start(Stdio::null());
+    let options = [
+        ("class", "TimedRotatingFileStream"),
+        ("filename", &path),
+        ("rotate_when", "S"),
+        ("backup_count", "1"),
+        ("compress", "True"),
+    ];
+    let (_, mut pipe) = role.open("web", 1, &options);
+    let mut names = std::collections::BTreeSet::new();
+    until("two old files were there", || {
+        writeln!(pipe, "line").expect("written");
+        names.extend(
+            folder
+                .files("log.")
+                .into_iter()
+                .filter(|name| name.extension().is_some_and(|end| end == "gz")),
+        );
+        (names.len() >= 2).then_some(())
+    });
+    role.finish();
+    let count = folder.files("log.").len();
+    assert_eq!(count, 1, "{:?}", folder.files("log"));
 }
 
 #[test]
