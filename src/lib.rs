@@ -31,6 +31,11 @@
 //! what waits for it → `Action::Hook` → `bin/circusd/shell/calls.rs`, `hook.rs` and `errands.rs` run it
 //! → `Event::HookReturned`, and what has waited goes on, or does not.
 //!
+//! How a line comes to its file: the log writer (`bin/circusd/log_writer.rs`) waits for all pipes;
+//! `log_writer/reading.rs` reads one and cuts at the last line end → `form.rs` gives lines their look
+//! → `sink.rs`, one for each target, keeps what does not go now → `place.rs` and `file.rs` write and
+//! rotate; `memory.rs` keeps the last lines of each stream. What it and circusd say is `wire/log.rs`.
+//!
 //! To add an option: a row in `config/options`, a field in `config/settings.rs`, and whoever acts on
 //! it. To tell people something new: a variant in `supervisor/report.rs`. To add a command: a variant
 //! in `commands/command.rs`, and the compiler shows the rest.

@@ -74,6 +74,13 @@ fn old_files_are_compressed_while_lines_are_written() {
     });
     assert_complete(&folder.all("log"), &["w1".to_owned()], LINES);
     role.finish();
+    // What one has left the next one does.
+    fs::write(folder.path("log.900"), "old").expect("written");
+    let mut role = Role::start(Stdio::null());
+    role.open("web", 1, &options);
+    let old = folder.0.join("log.900.gz");
+    until("it is compressed", || old.exists().then_some(()));
+    assert_eq!(content(&old), b"old");
 }
 
 #[test]
@@ -90,6 +97,21 @@ fn a_file_without_old_ones_does_not_grow() {
     let all = written_while(&folder, &[("max_bytes", "10k")], |_, _| std::thread::yield_now());
     assert!(!all.is_empty() && all.len() < 10_240);
     assert_eq!(folder.files("log").len(), 1);
+}
+
+#[test]
+fn a_line_that_never_ends_does_not_fill_the_disk() {
+    let folder = Folder::new("endless");
+    let path = folder.path("log");
+    let mut role = Role::start(Stdio::null());
+    let (id, mut pipe) =
+        role.open("web", 1, &[("filename", &path), ("max_bytes", "100k"), ("backup_count", "1")]);
+    for _ in 0..100 {
+        pipe.write_all(&[b'x'; 65536]).expect("written");
+    }
+    drop(pipe);
+    role.closed(id);
+    assert!(folder.all("log").len() < 1 << 20);
 }
 
 #[test]

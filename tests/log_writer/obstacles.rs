@@ -44,8 +44,9 @@ fn what_is_dropped_is_counted_where_it_is_missing() {
         let (lines, ..) = role.tail(None, 1, None);
         lines.first().is_some_and(|line| line.text.starts_with("s 49999 ")).then_some(())
     });
-    let reader = read_all(read);
+    role.drained(id);
     role.closed(id);
+    let reader = read_all(read);
     role.finish();
     let text = String::from_utf8(reader.join().expect("read")).expect("text");
     let (mut whole, mut missing) = (0, 0);

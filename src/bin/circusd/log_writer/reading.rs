@@ -174,7 +174,8 @@ impl Writer {
         }
         let Some(input) = &mut self.inputs[place] else { return };
         let is_written = |index: usize| self.sinks[index].as_ref().is_none_or(Sink::is_idle);
-        if !input.sink.is_none_or(is_written) {
+        // Whoever drops waits for nobody: what was taken is safe or counted.
+        if input.form.overflow() == Overflow::Block && !input.sink.is_none_or(is_written) {
             return;
         }
         let (id, last) = (input.id, input.last());
