@@ -157,7 +157,7 @@ impl Writer {
             && at <= now.moment
         {
             self.flushes.pop_front();
-            self.write_early(place, at, now);
+            self.write_early(place, now);
         }
         for index in 0..self.sinks.len() {
             let deadline = self.sinks[index].as_ref().and_then(Sink::deadline);
