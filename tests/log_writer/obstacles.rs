@@ -3,6 +3,7 @@
 use crate::role::{Folder, Role, assert_complete, until, write_lines};
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
@@ -74,6 +75,47 @@ fn nobody_waits_for_a_reader_that_is_gone() {
     role.noted("cannot write to standard output");
     role.closed(id);
     assert_eq!(role.notes(), 0, "it is said once");
+}
+
+#[test]
+fn who_reads_again_is_told_all_that_is_missing() {
+    let folder = Folder::new("again");
+    let path = folder.path("fifo");
+    nix::unistd::mkfifo(&*path, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+    let open = || {
+        let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+        fs::OpenOptions::new().read(true).custom_flags(flags).open(&path).expect("the fifo")
+    };
+    let reader = open();
+    let write = fs::OpenOptions::new().write(true).open(&path).expect("the fifo");
+    let mut role = Role::start(write.into());
+    drop(reader);
+    let (id, mut pipe) = role.open("web", 1, &[("class", "StdoutStream")]);
+    pipe.write_all(&b"line\n".repeat(1000)).expect("nobody waits");
+    role.noted("cannot write to standard output");
+    let mut reader = open();
+    let (mut text, mut count) = (Vec::new(), 1000);
+    until("it is read again", || {
+        pipe.write_all(b"line\n").expect("nobody waits");
+        count += 1;
+        // Nothing yet is no error here.
+        let _ = reader.read_to_end(&mut text);
+        text.ends_with(b"line\n").then_some(())
+    });
+    role.noted("is written to again");
+    drop(pipe);
+    role.closed(id);
+    role.finish();
+    reader.read_to_end(&mut text).expect("the rest");
+    let text = String::from_utf8(text).expect("text");
+    let (mut whole, mut missing) = (0, 0);
+    for line in text.lines() {
+        match line.strip_prefix("circus: ").and_then(|line| line.split_once(" lines")) {
+            Some((lines, _)) => missing += lines.parse::<usize>().expect("a number"),
+            None => whole += 1,
+        }
+    }
+    assert_eq!(whole + missing, count, "{missing} are said to be missing");
 }
 
 #[test]

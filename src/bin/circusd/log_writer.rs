@@ -193,7 +193,9 @@ impl Writer {
             {
                 self.awaited.push(index);
             }
-            if let Place::File(file) = &mut sink.place {
+            if let Place::File(file) = &mut sink.place
+                && !file.rotated.is_empty()
+            {
                 let path = file.path().to_string();
                 file.rotated.drain(..).for_each(|inode| self.compressor.add(&path, inode));
             }
