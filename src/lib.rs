@@ -36,6 +36,12 @@
 //! has them bound (`sys/socket.rs`) and gives them to `shell/launches.rs` → `sys/spawn.rs`. Who comes to a
 //! watcher that starts on demand is seen by `shell/demand.rs`, and `supervisor/demand.rs` decides.
 //!
+//! How a line comes to its file: `bin/circusd/streams.rs` makes a pipe for each process and output, and gives its
+//! end to the log writer; the log writer (`bin/circusd/log_writer.rs`) waits for all pipes;
+//! `log_writer/reading.rs` reads one and cuts at the last line end → `form.rs` gives lines their look
+//! → `sink.rs`, one for each target, keeps what does not go now → `place.rs` and `file.rs` write and
+//! rotate; `memory.rs` keeps the last lines of each stream. What it and circusd say is `wire/log.rs`.
+//!
 //! To add an option: a row in `config/options`, a field in `config/settings.rs`, and whoever acts on
 //! it. To tell people something new: a variant in `supervisor/report.rs`. To add a command: a variant
 //! in `commands/command.rs`, and the compiler shows the rest.
@@ -47,8 +53,8 @@
 //!
 //! **Deliberately absent.** Signal handlers: all signals are blocked and read (`sys/signals.rs`). An
 //! ini crate: Circus's line rules and positions are the whole parser (`config/ini.rs`). Anything
-//! that ticks. ZeroMQ in PID 1. Log capture and plugins are not here yet; a configuration
-//! that asks for them is checked, and told so at start.
+//! that ticks. ZeroMQ in PID 1. Plugins are not here yet; a configuration that asks for
+//! them is checked, and told so at start.
 
 pub mod commands;
 pub mod config;

@@ -15,5 +15,8 @@ mod memory;
 #[path = "log_writer/obstacles.rs"]
 mod obstacles;
 
+#[path = "log_writer/quiet.rs"]
+mod quiet;
+
 #[path = "log_writer/role.rs"]
 mod role;

@@ -1,6 +1,6 @@
-//! The options that the page on watchers lists are the table's.
+//! The options that the pages on watchers and logs list are the table's.
 
-use circus::config::options::{CIRCUS, SOCKET, Support, WATCHER};
+use circus::config::options::{CIRCUS, SOCKET, STREAM, Support, WATCHER};
 use std::fs;
 
 /// The lines for the options that do something.
@@ -32,4 +32,10 @@ fn the_page_on_watchers_lists_every_option_with_its_default() {
 fn the_page_on_sockets_lists_every_option_with_its_default() {
     let rows = SOCKET.iter().map(|row| (row.name, row.default, row.support, row.help));
     lists("docs/sockets.md", &table(rows));
+}
+
+#[test]
+fn the_page_on_logs_lists_every_option_of_a_stream() {
+    let rows = STREAM.iter().map(|row| (row.name, row.default, row.support, row.help));
+    lists("docs/logs.md", &table(rows));
 }

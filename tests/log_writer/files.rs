@@ -56,12 +56,31 @@ fn rotation_by_size_loses_and_doubles_nothing() {
 #[test]
 fn old_files_are_compressed_while_lines_are_written() {
     let folder = Folder::new("gzip");
-    let options = [("max_bytes", "500k"), ("backup_count", "1000"), ("compress", "True")];
-    let all = written_while(&folder, &options, |_, _| std::thread::yield_now());
-    assert_complete(&all, &names(), LINES);
-    let files = folder.files("log");
-    let is = |end: &str| files.iter().any(|file| file.to_string_lossy().ends_with(end));
-    assert!(is(".gz") && !is(".part"), "{files:?}");
+    let path = folder.path("log");
+    let options = [
+        ("filename", &*path),
+        ("max_bytes", "500k"),
+        ("backup_count", "1000"),
+        ("compress", "True"),
+    ];
+    let mut role = Role::start(Stdio::null());
+    let (id, pipe) = role.open("web", 1, &options);
+    write_lines(pipe, "w1".to_owned(), LINES).join().expect("written");
+    role.closed(id);
+    until("all old files are compressed", || {
+        let old = folder.files("log.");
+        let is_done = |file: &std::path::PathBuf| file.extension().is_some_and(|end| end == "gz");
+        (old.len() > 3 && old.iter().all(is_done)).then_some(())
+    });
+    assert_complete(&folder.all("log"), &["w1".to_owned()], LINES);
+    role.finish();
+    // What one has left the next one does.
+    fs::write(folder.path("log.900"), "old").expect("written");
+    let mut role = Role::start(Stdio::null());
+    role.open("web", 1, &options);
+    let old = folder.0.join("log.900.gz");
+    until("it is compressed", || old.exists().then_some(()));
+    assert_eq!(content(&old), b"old");
 }
 
 #[test]
@@ -81,6 +100,21 @@ fn a_file_without_old_ones_does_not_grow() {
 }
 
 #[test]
+fn a_line_that_never_ends_does_not_fill_the_disk() {
+    let folder = Folder::new("endless");
+    let path = folder.path("log");
+    let mut role = Role::start(Stdio::null());
+    let (id, mut pipe) =
+        role.open("web", 1, &[("filename", &path), ("max_bytes", "100k"), ("backup_count", "1")]);
+    for _ in 0..100 {
+        pipe.write_all(&[b'x'; 65536]).expect("written");
+    }
+    drop(pipe);
+    role.closed(id);
+    assert!(folder.all("log").len() < 1 << 20);
+}
+
+#[test]
 fn rotation_by_time_loses_and_doubles_nothing() {
     let folder = Folder::new("time");
     let path = folder.path("log");
@@ -96,6 +130,35 @@ fn rotation_by_time_loses_and_doubles_nothing() {
     drop(pipe);
     role.closed(id);
     assert_complete(&folder.all("log"), &["w".to_owned()], count);
+}
+
+#[test]
+fn old_files_with_a_date_are_compressed_and_the_oldest_dropped() {
+    let folder = Folder::new("dates");
+    let path = folder.path("log");
+    let mut role = Role::start(Stdio::null());
+    let options = [
+        ("class", "TimedRotatingFileStream"),
+        ("filename", &path),
+        ("rotate_when", "S"),
+        ("backup_count", "1"),
+        ("compress", "True"),
+    ];
+    let (_, mut pipe) = role.open("web", 1, &options);
+    let mut names = std::collections::BTreeSet::new();
+    until("two old files were there", || {
+        writeln!(pipe, "line").expect("written");
+        names.extend(
+            folder
+                .files("log.")
+                .into_iter()
+                .filter(|name| name.extension().is_some_and(|end| end == "gz")),
+        );
+        (names.len() >= 2).then_some(())
+    });
+    role.finish();
+    let count = folder.files("log.").len();
+    assert_eq!(count, 1, "{:?}", folder.files("log"));
 }
 
 #[test]

@@ -128,7 +128,16 @@ fn a_very_long_line_goes_on_in_parts() {
 #[test]
 fn standard_output_gets_whole_lines_of_all() {
     let (mut read, write) = std::io::pipe().expect("a pipe");
+    let own = write.try_clone().expect("a descriptor");
     let mut role = Role::start(write.into());
+    // Others write there directly.
+    let direct = std::thread::spawn(move || {
+        let mut own = own;
+        for number in 0..3000 {
+            let line = format!("own {number} {}\n", "x".repeat(70));
+            own.write_all(line.as_bytes()).expect("somebody reads");
+        }
+    });
     let reader = std::thread::spawn(move || {
         let mut text = Vec::new();
         std::io::copy(&mut read, &mut text).expect("read");
@@ -141,7 +150,9 @@ fn standard_output_gets_whole_lines_of_all() {
         writers.push(write_lines(pipe, format!("w{index}"), 3000));
     }
     writers.into_iter().for_each(|writer| writer.join().expect("written"));
+    direct.join().expect("written");
     role.finish();
-    let names: Vec<String> = (0..6).map(|index| format!("w{index}")).collect();
+    let mut names: Vec<String> = (0..6).map(|index| format!("w{index}")).collect();
+    names.push("own".to_owned());
     assert_complete(&reader.join().expect("read"), &names, 3000);
 }

@@ -3,6 +3,8 @@
 use crate::role::{Folder, Role, assert_complete, until, write_lines};
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
 fn read_all(mut read: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
@@ -43,8 +45,9 @@ fn what_is_dropped_is_counted_where_it_is_missing() {
         let (lines, ..) = role.tail(None, 1, None);
         lines.first().is_some_and(|line| line.text.starts_with("s 49999 ")).then_some(())
     });
-    let reader = read_all(read);
+    role.drained(id);
     role.closed(id);
+    let reader = read_all(read);
     role.finish();
     let text = String::from_utf8(reader.join().expect("read")).expect("text");
     let (mut whole, mut missing) = (0, 0);
@@ -72,6 +75,47 @@ fn nobody_waits_for_a_reader_that_is_gone() {
     role.noted("cannot write to standard output");
     role.closed(id);
     assert_eq!(role.notes(), 0, "it is said once");
+}
+
+#[test]
+fn who_reads_again_is_told_all_that_is_missing() {
+    let folder = Folder::new("again");
+    let path = folder.path("fifo");
+    nix::unistd::mkfifo(&*path, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+    let open = || {
+        let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+        fs::OpenOptions::new().read(true).custom_flags(flags).open(&path).expect("the fifo")
+    };
+    let reader = open();
+    let write = fs::OpenOptions::new().write(true).open(&path).expect("the fifo");
+    let mut role = Role::start(write.into());
+    drop(reader);
+    let (id, mut pipe) = role.open("web", 1, &[("class", "StdoutStream")]);
+    pipe.write_all(&b"line\n".repeat(1000)).expect("nobody waits");
+    role.noted("cannot write to standard output");
+    let mut reader = open();
+    let (mut text, mut count) = (Vec::new(), 1000);
+    until("it is read again", || {
+        pipe.write_all(b"line\n").expect("nobody waits");
+        count += 1;
+        // Nothing yet is no error here.
+        let _ = reader.read_to_end(&mut text);
+        text.ends_with(b"line\n").then_some(())
+    });
+    role.noted("is written to again");
+    drop(pipe);
+    role.closed(id);
+    role.finish();
+    reader.read_to_end(&mut text).expect("the rest");
+    let text = String::from_utf8(text).expect("text");
+    let (mut whole, mut missing) = (0, 0);
+    for line in text.lines() {
+        match line.strip_prefix("circus: ").and_then(|line| line.split_once(" lines")) {
+            Some((lines, _)) => missing += lines.parse::<usize>().expect("a number"),
+            None => whole += 1,
+        }
+    }
+    assert_eq!(whole + missing, count, "{missing} are said to be missing");
 }
 
 #[test]
@@ -122,4 +166,61 @@ fn a_full_disk_that_is_freed_is_written_to_again() {
     role.closed(id);
     assert_complete(&fs::read(&log).expect("the file"), &["s".to_owned()], 2_000);
     assert_eq!(role.notes(), 0, "each is said once");
+}
+
+#[test]
+fn a_syslog_daemon_may_come_and_go() {
+    let folder = Folder::new("syslog");
+    let place = folder.path("socket");
+    let target = format!("syslog://{place}?local3");
+    let options = [("class", "SyslogStream"), ("filename", &*target)];
+    let mut role = Role::start(Stdio::null());
+    let (id, mut pipe) = role.open("web", 1, &options);
+    role.noted("cannot write to syslog at");
+    pipe.write_all(b"one\n").expect("written");
+    let receive = |daemon: &UnixDatagram| {
+        let mut buffer = [0; 1000];
+        let length = daemon.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let daemon = UnixDatagram::bind(&place).expect("a socket");
+    let message = receive(&daemon);
+    assert!(message.starts_with("<158>") && message.ends_with("]: one"), "{message}");
+    role.noted("is written to again");
+    drop(daemon);
+    fs::remove_file(&place).expect("it is gone");
+    let daemon = UnixDatagram::bind(&place).expect("a socket");
+    pipe.write_all(b"two\nthree").expect("written");
+    assert!(receive(&daemon).ends_with("]: two"));
+    assert_eq!(role.drained(id).as_deref(), Some("three"));
+    assert!(receive(&daemon).ends_with("]: three"));
+}
+
+#[test]
+fn what_is_there_is_written_when_it_has_to_end() {
+    for by_word in [true, false] {
+        let folder = Folder::new("end");
+        let path = folder.path("log");
+        let mut role = Role::start(Stdio::null());
+        // One that has its file for itself, one that has not.
+        let mut pipes = Vec::new();
+        for (wid, options) in
+            [&[("filename", &*path)][..], &[("filename", &*path), ("prefix", "%(wid)s")]]
+                .into_iter()
+                .enumerate()
+        {
+            let (_, mut pipe) = role.open("web", wid as u32, options);
+            pipe.write_all(&b"line\n".repeat(10_000)).expect("written");
+            pipe.write_all(b"no end").expect("written");
+            pipes.push(pipe);
+        }
+        match by_word {
+            true => role.finish(),
+            false => role.leave(),
+        }
+        let text = fs::read_to_string(&path).expect("the file");
+        let count = |line: &str| text.lines().filter(|other| *other == line).count();
+        assert_eq!((count("line"), count("1 line")), (10_000, 10_000));
+        assert_eq!((count("no end"), count("1 no end")), (1, 1));
+    }
 }

@@ -144,6 +144,15 @@ impl Role {
     }
 }
 
+impl Role {
+    /// As when circusd is killed.
+    pub fn leave(mut self) {
+        let (other, _) = packet::pair().expect("two ends");
+        self.socket = other;
+        assert_eq!(self.child.wait().expect("its end").code(), Some(0));
+    }
+}
+
 impl Drop for Role {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -157,7 +157,7 @@ impl Writer {
             && at <= now.moment
         {
             self.flushes.pop_front();
-            self.write_early(place, at, now);
+            self.write_early(place, now);
         }
         for index in 0..self.sinks.len() {
             let deadline = self.sinks[index].as_ref().and_then(Sink::deadline);
@@ -193,7 +193,9 @@ impl Writer {
             {
                 self.awaited.push(index);
             }
-            if let Place::File(file) = &mut sink.place {
+            if let Place::File(file) = &mut sink.place
+                && !file.rotated.is_empty()
+            {
                 let path = file.path().to_string();
                 file.rotated.drain(..).for_each(|inode| self.compressor.add(&path, inode));
             }

@@ -169,7 +169,8 @@ impl Streams {
                 options: options(settings, channel),
             };
             self.say(&opened, Some(id));
-            self.pipes.insert(id, Pipe { read: Some(read), opened, has_ended: false, is_drained: false });
+            self.pipes
+                .insert(id, Pipe { read: Some(read), opened, has_ended: false, is_drained: false });
             self.of_process.entry(pid).or_default().push(id);
         }
         if matches!(self.state, State::Idle) && !self.pipes.is_empty() {

@@ -49,14 +49,8 @@ pub fn drop_oldest(base: &str, digits: usize, count: u32) -> io::Result<()> {
     if count == 0 {
         return Ok(());
     }
-    let is_ours = |rest: &str| {
-        let rest = rest.strip_suffix(COMPRESSED).unwrap_or(rest);
-        let (date, number) = rest.split_once('.').unwrap_or((rest, "0"));
-        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        date.len() == digits && is_number(date) && is_number(number)
-    };
     let mut all = list(base)?;
-    all.retain(|(rest, _)| is_ours(rest));
+    all.retain(|(rest, _)| is_dated(rest.strip_suffix(COMPRESSED).unwrap_or(rest), digits));
     all.sort_by(|(a, _), (b, _)| {
         let bare = |text: &str| text.trim_end_matches(COMPRESSED).to_owned();
         bare(a).cmp(&bare(b))
@@ -66,6 +60,22 @@ pub fn drop_oldest(base: &str, digits: usize, count: u32) -> io::Result<()> {
         fs::remove_file(path).or_else(unless_missing)?;
     }
     Ok(())
+}
+
+/// A suffix with so many digits, and perhaps a number after it.
+pub fn is_dated(rest: &str, digits: usize) -> bool {
+    let (date, number) = rest.split_once('.').unwrap_or((rest, "0"));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    date.len() == digits && is_number(date) && is_number(number)
+}
+
+/// The inodes of those whose suffix is such a one.
+pub fn plain(base: &str, is_ours: impl Fn(&str) -> bool) -> Vec<u64> {
+    let all = list(base).unwrap_or_default().into_iter().filter(|(rest, _)| is_ours(rest));
+    all.filter_map(|(_, path)| fs::symlink_metadata(path).ok())
+        .filter(|data| data.is_file())
+        .map(|data| data.st_ino())
+        .collect()
 }
 
 /// The old file with this inode, whatever it is called by now.

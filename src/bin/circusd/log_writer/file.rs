@@ -9,6 +9,7 @@ use std::os::linux::fs::MetadataExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use super::backups;
+use super::input::LINE_BYTES_MAX;
 use super::period::Schedule;
 use super::stamp::Wall;
 
@@ -20,6 +21,8 @@ pub struct LogFile {
     schedule: Option<Schedule>,
     /// Open it anew where the next line begins.
     is_old: bool,
+    /// Old files that somebody has left uncompressed were looked for.
+    knows_old_files: bool,
     /// Rotation has failed: not before this second again.
     rotate_after: i64,
     /// What the one who keeps the compressor has not taken yet: inodes of old files.
@@ -52,6 +55,7 @@ impl LogFile {
             file: None,
             schedule: None,
             is_old: false,
+            knows_old_files: false,
             rotate_after: i64::MIN,
             rotated: Vec::new(),
             failure: None,
@@ -110,7 +114,25 @@ impl LogFile {
             checked: Wall::now().seconds,
         });
         self.is_old = false;
+        if self.settings.compress && !std::mem::replace(&mut self.knows_old_files, true) {
+            self.find_old_files();
+        }
         Ok(Some(!is_regular || size == 0 || self.ends_in_newline(size)))
+    }
+
+    /// Those that a predecessor did not come to compress.
+    fn find_old_files(&mut self) {
+        let is_ours: Box<dyn Fn(&str) -> bool> = match (self.settings.rotation, &self.schedule) {
+            (Rotation::Size { backups, .. }, _) => Box::new(move |rest| {
+                rest.parse::<u32>().is_ok_and(|number| (1..=backups).contains(&number))
+            }),
+            (Rotation::Time { .. }, Some(schedule)) => {
+                let digits = schedule.suffix_digits();
+                Box::new(move |rest| backups::is_dated(rest, digits))
+            }
+            _ => return,
+        };
+        self.rotated.extend(backups::plain(&self.settings.path, is_ours));
     }
 
     fn ends_in_newline(&self, size: u64) -> bool {
@@ -167,7 +189,9 @@ impl LogFile {
         let room = usize::try_from(max.saturating_sub(size + 1)).unwrap_or(usize::MAX);
         let first_line =
             || &bytes[..memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1)];
-        if !begins {
+        // A line that never ends does not make a file that never ends.
+        let is_endless = size >= max.saturating_add(LINE_BYTES_MAX as u64);
+        if !begins && !is_endless {
             return Ok(if bytes.len() <= room { bytes } else { first_line() });
         }
         if bytes.len() <= room || now.seconds < self.rotate_after {

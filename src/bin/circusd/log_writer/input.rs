@@ -24,6 +24,8 @@ pub struct Input {
     written: usize,
     /// When that is written though it has no end.
     pub flush_at: Option<Moment>,
+    /// Somebody will look then, or before.
+    pub is_queued: bool,
     /// The last line that is not empty, shortened.
     last: Vec<u8>,
     /// The process has ended: so many bytes are still to be read before that is answered.
@@ -72,6 +74,7 @@ impl Input {
             unfinished: Vec::new(),
             written: 0,
             flush_at: None,
+            is_queued: false,
             last: Vec::new(),
             left: None,
             is_at_end: false,

@@ -99,7 +99,7 @@ impl Place {
     pub fn write(&mut self, bytes: &[u8], at_line_start: bool, now: Wall) -> io::Result<usize> {
         match self {
             Place::File(file) => file.write(bytes, at_line_start, now),
-            Place::Own { output: Some(output), .. } => output.write(bytes),
+            Place::Own { output: Some(output), .. } => output.write(undivided(bytes)),
             Place::Syslog { output: Some(output), .. } => {
                 let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
                 let message = bytes[..end].strip_suffix(b"\n").unwrap_or(bytes);
@@ -123,4 +123,14 @@ impl Place {
             Place::File(file) => file.reopen(false),
         }
     }
+}
+
+/// Others write to our own descriptors too, circusd among them. A pipe takes so much in one piece or
+/// not at all, so that their lines and ours do not mix.
+fn undivided(bytes: &[u8]) -> &[u8] {
+    if bytes.len() <= libc::PIPE_BUF {
+        return bytes;
+    }
+    let part = &bytes[..libc::PIPE_BUF];
+    memchr::memrchr(b'\n', part).map_or(part, |end| &part[..=end])
 }

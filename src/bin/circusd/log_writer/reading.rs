@@ -11,7 +11,7 @@ use super::sink::{Now, Sink};
 use super::{READ_BYTES, Writer};
 
 /// A line without end that has a file for itself waits so long for the rest.
-const UNFINISHED_MS: u64 = 80;
+const UNFINISHED_MS: u64 = 40;
 /// What is put into another form may become much more.
 const FORMED_READ_BYTES: usize = 64 * 1024;
 /// Of what a burst took, so much is kept.
@@ -88,17 +88,26 @@ impl Writer {
         if input.form.is_raw() && input.sink.is_some() && input.flush_at.is_none() {
             let at = now.moment.after_ms(UNFINISHED_MS);
             input.flush_at = Some(at);
-            self.flushes.push_back((at, place));
+            if !std::mem::replace(&mut input.is_queued, true) {
+                self.flushes.push_back((at, place));
+            }
         }
     }
 
-    /// A line has waited for its end: who has a sink for himself may see it now.
-    pub(super) fn write_early(&mut self, place: usize, at: circus::moment::Moment, now: Now) {
-        let Some(input) = self.inputs[place].as_mut().filter(|input| input.flush_at == Some(at))
-        else {
-            return;
-        };
-        input.flush_at = None;
+    /// A line may have waited for its end: who has a sink for himself may see it now.
+    pub(super) fn write_early(&mut self, place: usize, now: Now) {
+        let Some(input) = &mut self.inputs[place] else { return };
+        input.is_queued = false;
+        match input.flush_at {
+            Some(at) if at <= now.moment => input.flush_at = None,
+            // A later one waits: not for longer than for as long again.
+            Some(_) => {
+                input.is_queued = true;
+                let at = now.moment.after_ms(UNFINISHED_MS);
+                return self.flushes.push_back((at, place));
+            }
+            None => return,
+        }
         let Some(sink) = input.sink.and_then(|index| self.sinks[index].as_mut()) else { return };
         if sink.users == 1 && sink.is_ready(now.moment) && input.has_unfinished() {
             let text = input.write_early();
@@ -174,7 +183,8 @@ impl Writer {
         }
         let Some(input) = &mut self.inputs[place] else { return };
         let is_written = |index: usize| self.sinks[index].as_ref().is_none_or(Sink::is_idle);
-        if !input.sink.is_none_or(is_written) {
+        // Whoever drops waits for nobody: what was taken is safe or counted.
+        if input.form.overflow() == Overflow::Block && !input.sink.is_none_or(is_written) {
             return;
         }
         let (id, last) = (input.id, input.last());

@@ -58,10 +58,6 @@ impl Ring {
         source: &Rc<Source>,
         bytes_max: usize,
     ) -> u64 {
-        let count = count(lines);
-        if count == 0 {
-            return 0;
-        }
         let room = bytes_max.saturating_sub(PIECE_BYTES);
         let mut kept = lines;
         if lines.len() > room {
@@ -70,16 +66,18 @@ impl Ring {
             let cut = memchr::memchr(b'\n', tail).map_or(tail.len(), |end| end + 1);
             kept = &tail[cut..];
         }
-        let kept_count = if kept.len() == lines.len() { count } else { self::count(kept) };
-        if kept_count < count {
+        let kept_count = self::count(kept);
+        let skipped = self::count(&lines[..lines.len() - kept.len()]);
+        let count = kept_count + skipped;
+        if skipped > 0 {
             // All that is older goes with it.
             self.shrink(0);
-            self.note_gone(number, number + count - kept_count - 1, count - kept_count);
+            self.note_gone(number, number + skipped - 1, skipped);
         }
         if kept_count > 0 {
             self.bytes.extend(kept);
             self.pieces.push_back(Piece {
-                number: number + count - kept_count,
+                number: number + skipped,
                 lines: kept_count,
                 bytes: kept.len(),
                 time,

@@ -177,6 +177,9 @@ impl Sink {
         }
         if !self.losses.is_empty() && self.pending.is_empty() {
             self.mark_losses(form, now, notes);
+            if !self.is_ready(now.moment) && !self.holds_up() {
+                return self.lose(bytes, form);
+            }
         }
         if !self.at_line_start && self.holder != owner {
             self.put(b"\n", form, now, notes);
@@ -236,9 +239,9 @@ impl Sink {
     }
 
     fn mark_losses(&mut self, form: &Form, now: Now, notes: &mut Vec<Note>) {
-        let losses = std::mem::take(&mut self.losses);
+        let mut losses = std::mem::take(&mut self.losses);
         let mut marker = Vec::new();
-        for mut loss in losses {
+        for loss in &mut losses {
             let (lines, bytes) = (loss.lines, loss.bytes);
             let source = loss.form.source().clone();
             let text = format!(
@@ -253,6 +256,10 @@ impl Sink {
             self.put(b"\n", form, now, notes);
         }
         self.put(&marker, form, now, notes);
+        if matches!(self.state, State::Gone { .. }) {
+            // What is missing is still to be told, and was not lost once more.
+            self.losses = losses;
+        }
     }
 
     fn put(&mut self, bytes: &[u8], form: &Form, now: Now, notes: &mut Vec<Note>) {
