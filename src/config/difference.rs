@@ -59,6 +59,8 @@ pub fn strongest(names: &[Box<str>]) -> Change {
 /// Options of plugins and one's own change nothing here.
 fn change(name: &str) -> Change {
     match options::find(&WATCHER, name) {
+        // To be captured, or not any more, takes another process.
+        Some(_) if name.ends_with("_stream.class") => Change::Reload,
         Some(row) => row.change,
         None if name == "env" => Change::Reload,
         None => Change::Nothing,
@@ -174,6 +176,8 @@ mod tests {
         assert_eq!(strongest(&["flapping.window", "x_mine", "retry_in"]), Change::Nothing);
         assert_eq!(strongest(&["graceful_timeout", "x_mine"]), Change::Adjust);
         assert_eq!(strongest(&["rlimit_core", "numprocesses"]), Change::Reload);
-        assert_eq!(strongest(&["cmd", "stdout_stream.filename"]), Change::Restart);
+        assert_eq!(strongest(&["stdout_stream.filename", "x_mine"]), Change::Adjust);
+        assert_eq!(strongest(&["stdout_stream.class", "numprocesses"]), Change::Reload);
+        assert_eq!(strongest(&["cmd", "on_demand"]), Change::Restart);
     }
 }

@@ -457,7 +457,7 @@ fn what_is_not_done_yet_is_listed_in_a_few_words() {
     );
     assert_eq!(
         config.expect("loads").unsupported,
-        ["[circus]: httpd", "[plugin:p]", "watcher web: copy_path, stdout_stream",]
+        ["[circus]: httpd", "[plugin:p]", "watcher web: copy_path",]
     );
 }
 

@@ -73,8 +73,7 @@ impl Supervisor {
                 self.signal_command(asker, &name, signal, receivers, now, actions)
             }
             Command::Rm { name, nostop } => {
-                let w = self.find(&name)?;
-                self.remove(asker, w, nostop, now, actions);
+                self.remove(asker, self.find(&name)?, nostop, now, actions);
                 Ok(())
             }
             Command::Quit => {

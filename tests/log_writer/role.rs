@@ -147,7 +147,7 @@ impl Role {
 impl Role {
     /// As when circusd is killed.
     pub fn leave(mut self) {
-        let (other, _) = packet::pair().expect("two ends");
+        let (other, _) = packet::pair(circus::wire::log::PACKET_BYTES_MAX).expect("two ends");
         self.socket = other;
         assert_eq!(self.child.wait().expect("its end").code(), Some(0));
     }

@@ -236,6 +236,30 @@ impl Journal {
     }
 }
 
+/// How a process ended.
+fn death(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
+    let Report::Died { ending, success, lived_ms, memory_short, said, next, .. } = report else {
+        return Vec::new();
+    };
+    let mut fields = vec![
+        ("success", (*success).into()),
+        ("lived_ms", (*lived_ms).into()),
+        ("memory_short", (*memory_short).into()),
+    ];
+    fields.push(match ending {
+        Ending::Exited(code) => ("exit_code", (*code).into()),
+        Ending::Killed(signal) => ("signal", signal.to_string().into()),
+        Ending::NotExecuted(failure) => ("errno", failure.errno.into()),
+    });
+    if let Some(said) = said {
+        fields.push(("said", (&**said).into()));
+    }
+    if let Next::Start { delay_ms } = next {
+        fields.push(("next_start_ms", (*delay_ms).into()));
+    }
+    fields
+}
+
 /// What else a program that reads the log may want to know.
 fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
     let pids = |pids: &[Pid]| pids.iter().map(|pid| pid.number()).collect::<Vec<_>>().into();
@@ -244,25 +268,7 @@ fn details(report: &Report) -> Vec<(&'static str, serde_json::Value)> {
         Report::LeftBehind { pids: all, killed, .. } | Report::Orphans { pids: all, killed } => {
             vec![("process_pids", pids(all)), ("killed", (*killed).into())]
         }
-        Report::Died { ending, success, lived_ms, memory_short, said, next, .. } => {
-            let mut fields = vec![
-                ("success", (*success).into()),
-                ("lived_ms", (*lived_ms).into()),
-                ("memory_short", (*memory_short).into()),
-            ];
-            fields.push(match ending {
-                Ending::Exited(code) => ("exit_code", (*code).into()),
-                Ending::Killed(signal) => ("signal", signal.to_string().into()),
-                Ending::NotExecuted(failure) => ("errno", failure.errno.into()),
-            });
-            if let Some(said) = said {
-                fields.push(("said", (&**said).into()));
-            }
-            if let Next::Start { delay_ms } = next {
-                fields.push(("next_start_ms", (*delay_ms).into()));
-            }
-            fields
-        }
+        Report::Died { .. } => death(report),
         Report::Outlasted { signal, waited_ms, .. } => {
             vec![("signal", signal.to_string().into()), ("waited_ms", (*waited_ms).into())]
         }

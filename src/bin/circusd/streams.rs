@@ -6,14 +6,19 @@
 //! written out what it said, or after `DRAIN_MS`: whoever looks at the log then finds all of it.
 //! Not a byte of any log passes through here.
 
+mod captured;
+
+pub use captured::Captured;
+
+use captured::{options, shown};
 use circus::config::settings::{LogLevel, WatcherSettings};
 use circus::moment::Moment;
 use circus::process::{Ending, Pid};
 use circus::supervisor::{Event, SlotId};
 use circus::sys::packet;
 use circus::sys::poll::{Interest, PollSet};
+use circus::sys::signals;
 use circus::sys::spawn::{Launch, Plan};
-use circus::sys::{fds, signals};
 use circus::wire::log::{Channel, FromWriter, PACKET_BYTES_MAX, ToWriter};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
@@ -103,21 +108,6 @@ struct End {
     until: Moment,
 }
 
-/// What a new process gets, to be kept until it has it.
-#[derive(Debug, Default)]
-pub struct Captured {
-    pipes: Vec<(Channel, OwnedFd, OwnedFd)>,
-}
-
-impl Captured {
-    /// Let the process write there.
-    pub fn add_to(&self, plan: &mut Plan) {
-        for (channel, _, write) in &self.pipes {
-            plan.streams[number(*channel)] = Some(write.as_raw_fd());
-        }
-    }
-}
-
 impl Streams {
     /// Memory for each stream, in bytes.
     pub fn set_ring(&mut self, bytes: u64) {
@@ -127,25 +117,6 @@ impl Streams {
                 self.say(&ToWriter::Ring { bytes }, None);
             }
         }
-    }
-
-    /// Pipes for a new process, if its watcher's output is captured.
-    ///
-    /// # Errors
-    /// The kernel's limits.
-    pub fn capture(&self, settings: &WatcherSettings) -> io::Result<Captured> {
-        let mut captured = Captured::default();
-        for channel in [Channel::Stdout, Channel::Stderr] {
-            let is_closed = match channel {
-                Channel::Stdout => settings.close_child_stdout,
-                Channel::Stderr => settings.close_child_stderr,
-            };
-            if !is_closed && is_captured(settings, channel) {
-                let (read, write) = fds::pipe_for_output()?;
-                captured.pipes.push((channel, read, write));
-            }
-        }
-        Ok(captured)
     }
 
     /// A process was started with these.
@@ -497,35 +468,4 @@ impl Streams {
             self.outbox.pop_front();
         }
     }
-}
-
-fn number(channel: Channel) -> usize {
-    match channel {
-        Channel::Stdout => 1,
-        Channel::Stderr => 2,
-    }
-}
-
-fn prefix(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Stdout => "stdout_stream.",
-        Channel::Stderr => "stderr_stream.",
-    }
-}
-
-fn is_captured(settings: &WatcherSettings, channel: Channel) -> bool {
-    settings.kept.iter().any(|(name, _)| name.starts_with(prefix(channel)))
-}
-
-fn options(settings: &WatcherSettings, channel: Channel) -> Vec<(Box<str>, Box<str>)> {
-    let all = settings.kept.iter();
-    all.filter_map(|(name, text)| Some((name.strip_prefix(prefix(channel))?.into(), text.clone())))
-        .collect()
-}
-
-/// A line as people may see it.
-fn shown(line: &str) -> String {
-    const SHOWN_CHARS_MAX: usize = 200;
-    let plain = line.chars().take(SHOWN_CHARS_MAX);
-    plain.map(|char| if char.is_control() { '?' } else { char }).collect()
 }

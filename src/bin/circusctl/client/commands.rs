@@ -4,7 +4,7 @@
 pub use super::globals::GLOBAL;
 
 use super::row::{Deed, Flag, Group, Noun, Row, switch};
-use super::{print, request};
+use super::{logs, print, request};
 
 const WAITING: Flag = switch("waiting", "answer when the work is done, not when it has begun");
 const MATCH: Flag = Flag {
@@ -257,23 +257,7 @@ pub static COMMANDS: &[Row] = &[
                lines from memory (log_ring). Other watchers print where circusd itself prints.",
         example: ("circusctl logs web -f -n 100", "the last 100 lines of web, and what follows"),
         words: (0, 1),
-        flags: &[
-            Flag { name: "follow", short: Some('f'), value: None, help: "go on until Ctrl-C" },
-            Flag {
-                name: "lines",
-                short: Some('n'),
-                value: Some("N"),
-                help: "so many at first: 10 unless given",
-            },
-            Flag {
-                name: "since",
-                short: None,
-                value: Some("AGO"),
-                help: "only lines that are no older: 30s, 10m, 2h",
-            },
-            switch("stdout", "only standard output"),
-            switch("stderr", "only standard error"),
-        ],
+        flags: logs::FLAGS,
         nouns: &[Noun::Watcher],
         deed: Deed::Logs,
     },

@@ -6,6 +6,7 @@ use super::daemon::{self, Daemon};
 use super::failure::Failure;
 use super::json::Json;
 use super::output::{Output, Paint, printable};
+use super::row::{Flag, switch};
 use super::words::{Options, Words};
 use circus::sys::clock;
 use std::io::Write;
@@ -16,6 +17,25 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// So many lines are asked for at once while following.
 const LINES_AT_ONCE: i64 = 1000;
+
+/// Its options.
+pub const FLAGS: &[Flag] = &[
+    Flag { name: "follow", short: Some('f'), value: None, help: "go on until Ctrl-C" },
+    Flag {
+        name: "lines",
+        short: Some('n'),
+        value: Some("N"),
+        help: "so many at first: 10 unless given",
+    },
+    Flag {
+        name: "since",
+        short: None,
+        value: Some("AGO"),
+        help: "only lines that are no older: 30s, 10m, 2h",
+    },
+    switch("stdout", "only standard output"),
+    switch("stderr", "only standard error"),
+];
 
 /// Print them until there are no more, or with `--follow` until Ctrl-C.
 pub fn run(

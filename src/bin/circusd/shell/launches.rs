@@ -3,6 +3,7 @@
 
 use super::Shell;
 use crate::launcher::{Start, may_notify};
+use crate::streams::Captured;
 use circus::config::settings::LogLevel;
 use circus::process::{Ending, Failure, Pid, Tag};
 use circus::signal::Signal;
@@ -55,7 +56,7 @@ impl Shell {
                 return Err(error.raw_os_error().unwrap_or(Errno::EINVAL as i32));
             }
         };
-        let captured = self.streams.capture(&settings).map_err(number)?;
+        let captured = Captured::new(&settings).map_err(number)?;
         let start = Start { wid: slot.wid(), tag, foreground, given: &given, notify: address };
         let mut plan = match self.launcher.plan(&settings, start) {
             Ok(plan) => plan,
