@@ -6,6 +6,8 @@ use crate::docker::{self, must};
 use crate::image;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 /// Builds an example on local images.
@@ -67,6 +69,42 @@ fn the_web_stack_serves_heals_and_stops() {
     assert!(logs.contains("Ready to accept connections"), "redis logs to stdout");
     let time = container.stop(10);
     assert!(time.as_secs() < 5, "the stop took {time:?}");
+    assert_eq!(container.exit_code(), 0);
+}
+
+#[test]
+fn the_workers_on_a_socket_are_replaced_and_every_request_is_answered() {
+    if !docker::is_here() {
+        return;
+    }
+    let image = build("sockets");
+    let container = Container::run(&["-p", "127.0.0.1::8000"], &image, &[]);
+    assert!(get(&container).starts_with("served by "));
+    for options in [&["--waiting"][..], &["--sequential", "--waiting"]] {
+        let is_over = AtomicBool::new(false);
+        let ask = || {
+            let mut answers = vec![request(container.name())];
+            while !is_over.load(Ordering::Relaxed) {
+                answers.push(request(container.name()));
+            }
+            answers
+        };
+        let (ended, answers) = thread::scope(|scope| {
+            let client = scope.spawn(ask);
+            let words = ["--timeout", "60", "reload", "web"];
+            let ended = container.circusctl(&[&words, options].concat());
+            is_over.store(true, Ordering::Relaxed);
+            (ended, client.join().expect("errors are answers too"))
+        });
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let is_bad = |answer: &&io::Result<String>| {
+            !answer.as_ref().is_ok_and(|text| text.contains(" 200 OK\r\n"))
+        };
+        let bad: Vec<_> = answers.iter().filter(is_bad).collect();
+        assert!(bad.is_empty(), "of {}: {bad:?}", answers.len());
+    }
+    let time = container.stop(20);
+    assert!(time.as_secs() < 10, "the stop took {time:?}");
     assert_eq!(container.exit_code(), 0);
 }
 
