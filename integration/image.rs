@@ -104,6 +104,22 @@ pub fn database() -> String {
     })
 }
 
+/// nginx and servers that take sockets which somebody else has bound, their programs in PATH.
+#[track_caller]
+pub fn servers() -> String {
+    static MADE: Made = OnceLock::new();
+    once(&MADE, || {
+        let tag = "circus-test/servers:bookworm";
+        let base = services_alone();
+        locked(|| {
+            if !exists(tag) {
+                build_with(tag, "servers.Dockerfile", &base).expect("the servers can be had");
+            }
+        });
+        with_programs("servers-subject", tag, "/usr/local/bin/")
+    })
+}
+
 /// Debian; made by debootstrap where possible, else pulled.
 #[track_caller]
 pub fn debian() -> String {
