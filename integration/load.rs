@@ -29,7 +29,7 @@ def app(environ, start_response):
 
 /// How often.
 const RELOADS: usize = 20;
-const IDLE_KILLS: &str = "50";
+const IDLE_KILLS: u64 = 50;
 const BLIND_KILLS: u64 = 10;
 
 #[test]
@@ -55,8 +55,7 @@ fn nobody_is_refused_reset_or_unanswered_while_gunicorn_is_reloaded_killed_and_r
     load.end("sequential reloads").all_were_answered();
 
     let load = Load::begin(&container);
-    let killed = container.exec(&["python3", "/helpers/kill.py", "idle", "web", IDLE_KILLS]);
-    assert_eq!((killed.code, &*killed.stdout), (0, "killed 50\n"), "{killed:?}");
+    kill(&container, "idle", IDLE_KILLS);
     load.end("kills of idle workers").all_were_answered();
 
     let load = Load::begin(&container);
@@ -69,9 +68,7 @@ fn nobody_is_refused_reset_or_unanswered_while_gunicorn_is_reloaded_killed_and_r
 
     // Whoever is just being served by a killed worker loses, and nobody else.
     let load = Load::begin(&container);
-    let times = BLIND_KILLS.to_string();
-    let killed = container.exec(&["python3", "/helpers/kill.py", "any", "web", &times]);
-    assert_eq!(killed.code, 0, "{killed:?}");
+    kill(&container, "any", BLIND_KILLS);
     load.end("kills of any worker").at_most_were_cut_off(BLIND_KILLS);
 
     container.stop(20);
@@ -88,6 +85,13 @@ fn gunicorn() -> Container {
         Container::with_config_in(&["-v", &app, "-v", &helpers], &image::servers(), INI, &[CONFIG]);
     container.wait_for_sh("python3 /helpers/get.py http://127.0.0.1:8000/");
     container
+}
+
+#[track_caller]
+fn kill(container: &Container, kind: &str, times: u64) {
+    let words = ["python3", "/helpers/kill.py", kind, "web", &times.to_string()];
+    let ended = container.exec(&words);
+    assert_eq!((ended.code, ended.stdout), (0, format!("killed {times}\n")), "{}", ended.stderr);
 }
 
 /// Clients in the container, until `end`; they end too when the test does.
@@ -118,7 +122,7 @@ impl Load {
         let mut counts: BTreeMap<String, u64> = lines.filter_map(count).collect();
         counts.remove("per_second");
         let answered = counts.remove("answered").unwrap_or(0);
-        assert!(answered > 1000, "{during}: only {answered} were answered");
+        assert!(answered > 100, "{during}: only {answered} were answered");
         Counts { during, failed: counts }
     }
 }
