@@ -6,8 +6,6 @@ use crate::docker::{self, must};
 use crate::image;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 /// Builds an example on local images.
@@ -73,38 +71,36 @@ fn the_web_stack_serves_heals_and_stops() {
 }
 
 #[test]
-fn the_workers_on_a_socket_are_replaced_and_every_request_is_answered() {
+fn the_workers_behind_nginx_are_reloaded_and_resized_while_it_asks() {
     if !docker::is_here() {
         return;
     }
-    let image = build("sockets");
-    let container = Container::run(&["-p", "127.0.0.1::8000"], &image, &[]);
+    let image = build("reload-without-loss");
+    let container = Container::run(&["-p", "127.0.0.1::80"], &image, &[]);
     assert!(get(&container).starts_with("served by "));
-    for options in [&["--waiting"][..], &["--sequential", "--waiting"]] {
-        let is_over = AtomicBool::new(false);
-        let ask = || {
-            let mut answers = vec![request(container.name())];
-            while !is_over.load(Ordering::Relaxed) {
-                answers.push(request(container.name()));
-            }
-            answers
-        };
-        let (ended, answers) = thread::scope(|scope| {
-            let client = scope.spawn(ask);
-            let words = ["--timeout", "60", "reload", "web"];
-            let ended = container.circusctl(&[&words, options].concat());
-            is_over.store(true, Ordering::Relaxed);
-            (ended, client.join().expect("errors are answers too"))
-        });
-        assert_eq!(ended.code, 0, "{ended:?}");
-        let is_bad = |answer: &&io::Result<String>| {
-            !answer.as_ref().is_ok_and(|text| text.contains(" 200 OK\r\n"))
-        };
-        let bad: Vec<_> = answers.iter().filter(is_bad).collect();
-        assert!(bad.is_empty(), "of {}: {bad:?}", answers.len());
+    let name = container.name().to_owned();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let client = std::thread::spawn(move || {
+        let mut count = 0;
+        while ended.try_recv().is_err() {
+            let answer = request(&name).expect("an answer");
+            assert!(answer.contains(" 200 OK\r\n") && answer.contains("served by"), "{answer}");
+            count += 1;
+        }
+        count
+    });
+    for words in [
+        &["reload", "app", "--waiting"][..],
+        &["reload", "app", "--sequential", "--waiting"],
+        &["incr", "app", "--waiting"],
+        &["decr", "app", "--waiting"],
+        &["restart", "app", "--waiting"],
+    ] {
+        container.operate(&[&["--timeout", "60"], words].concat());
     }
-    let time = container.stop(20);
-    assert!(time.as_secs() < 10, "the stop took {time:?}");
+    let _ = end.send(());
+    assert!(client.join().expect("every request was answered") > 0);
+    container.stop(20);
     assert_eq!(container.exit_code(), 0);
 }
 

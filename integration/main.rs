@@ -23,4 +23,5 @@ mod operators;
 mod order;
 mod original;
 mod restrictions;
+mod sockets;
 mod watchers;

@@ -47,8 +47,8 @@
 //!
 //! **Deliberately absent.** Signal handlers: all signals are blocked and read (`sys/signals.rs`). An
 //! ini crate: Circus's line rules and positions are the whole parser (`config/ini.rs`). Anything
-//! that ticks. ZeroMQ in PID 1. Log capture is not here yet; a configuration that asks for it is
-//! checked, and told so at start.
+//! that ticks. ZeroMQ in PID 1. Log capture and plugins are not here yet; a configuration
+//! that asks for them is checked, and told so at start.
 
 pub mod commands;
 pub mod config;

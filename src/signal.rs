@@ -33,8 +33,6 @@ impl Signal {
     pub const USR1: Signal = Signal(10);
     /// User-defined 2.
     pub const USR2: Signal = Signal(12);
-    /// Something has come at a descriptor.
-    pub const IO: Signal = Signal(29);
     /// Write to a pipe that nobody reads.
     pub const PIPE: Signal = Signal(13);
     /// Terminate.

@@ -8,7 +8,7 @@ use circus::commands::{
     self, Answer, Command, Errno, Properties, Publication, Refusal, Request, Selection,
 };
 use circus::config;
-use circus::config::settings::{CircusSettings, Config, WatcherSettings};
+use circus::config::settings::Config;
 use circus::process::Failure;
 use circus::supervisor::{
     Action, Asker, Configuration, Event, Mode, Names, Next, Report, SlotId, Supervisor, Ticket,
@@ -208,7 +208,7 @@ impl Clients {
                 })
             }
             Command::ReloadConfig { dry_run: true } => {
-                let changes = self.core.changes(&self.next_configuration().watchers);
+                let changes = self.core.changes(&copy(self.next_configuration()));
                 Ok(Answer::Changes(changes))
             }
             _ => return None,

@@ -6,7 +6,8 @@ use crate::config::load::Reading;
 use crate::config::mistake::{Position, shortened};
 use crate::config::options::{self, SOCKET};
 use crate::config::settings::{
-    SocketKind, SocketPlace, SocketSettings, SocketUse, WantedSockets, WatcherSettings,
+    Liveness, Probe, Readiness, SocketKind, SocketPlace, SocketSettings, SocketUse, WantedSockets,
+    WatcherSettings,
 };
 use crate::config::watcher::Read;
 use crate::config::{endpoint, spelling};
@@ -369,6 +370,35 @@ impl Reading<'_> {
         })
     }
 
+    /// The kernel accepts for a socket of ours, whether a process serves it or not.
+    fn doubt_own_probes(&mut self, read: &Read, sockets: &[Rc<SocketSettings>]) {
+        let settings = &read.settings;
+        let ready = match &settings.ready {
+            Readiness::Probe(probe) => Some(probe),
+            Readiness::Started | Readiness::Notify | Readiness::After { .. } => None,
+        };
+        let check = settings.check.as_ref().and_then(|check| match &check.by {
+            Liveness::Probe(probe) => Some(probe),
+            Liveness::Watchdog => None,
+        });
+        for (option, probe) in [("ready", ready), ("check", check)] {
+            let is_asked = |socket: &&Rc<SocketSettings>| match (probe, &socket.place) {
+                (Some(Probe::Tcp { port, .. }), _) => socket.port() == Some(*port),
+                (Some(Probe::Unix(path)), SocketPlace::Unix { path: its, .. }) => path == its,
+                (_, _) => false,
+            };
+            if let Some(socket) = sockets.iter().find(is_asked) {
+                let at = read.places.iter().find(|(name, _)| *name == option);
+                let text = format!(
+                    "asks socket {}, which circusd itself has bound: connections are accepted there whether a \
+                     process serves or not; use notify, exec: or http://",
+                    socket.name
+                );
+                self.warnings.add(at.map_or(&read.at, |(_, at)| at), option, &text);
+            }
+        }
+    }
+
     /// Watchers ask for sockets that there are.
     pub fn check_sockets(
         &mut self,
@@ -380,6 +410,7 @@ impl Reading<'_> {
             if self.mistakes.is_full() {
                 return;
             }
+            self.doubt_own_probes(read, sockets);
             if let Err((option, reason)) = check(&read.settings, sockets) {
                 let entry = read.places.iter().find(|(name, _)| *name == option);
                 let at = entry.map_or(&read.at, |(_, at)| at);

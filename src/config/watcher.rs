@@ -123,7 +123,8 @@ const ENVIRONMENT_OPTIONS: [&str; 5] =
     ["copy_env", "env_file", "env_from_files", "virtualenv", "virtualenv_py_ver"];
 
 /// They ask for sockets.
-const SOCKET_OPTIONS: [&str; 5] = ["cmd", "listen_fds", "on_demand", "stdin_socket", "use_sockets"];
+const SOCKET_OPTIONS: [&str; 7] =
+    ["check", "cmd", "listen_fds", "on_demand", "ready", "stdin_socket", "use_sockets"];
 
 struct Reader<'a> {
     entries: Vec<&'a Entry>,

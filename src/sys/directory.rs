@@ -6,8 +6,9 @@ use crate::process::Pid;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat};
-use nix::unistd::{UnlinkatFlags, mkdir, read, unlinkat, write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, mkdir, read, unlinkat, write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 
 /// A directory, held open so that it stays the one that was looked at.
@@ -177,6 +178,45 @@ impl SocketFile {
             0 => Ok(file),
             _ => Err(Obstacle::NoPermissions),
         }
+    }
+}
+
+impl SocketFile {
+    /// It is still what we have made.
+    pub(super) fn is_there(&self) -> bool {
+        let status = self.directory.status(&self.name);
+        status.is_ok_and(|status| (status.st_dev, status.st_ino) == self.identity)
+    }
+
+    /// Give it these permissions and this owner, where it has others: this very file, whatever somebody
+    /// who may write in its directory puts in its place.
+    pub(super) fn change(
+        &self,
+        mode: u32,
+        (owner, group): (Option<u32>, Option<u32>),
+    ) -> Result<(), Obstacle> {
+        let refused = |errno| Obstacle::refused(Attempt::Own, errno);
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file = openat(&*self.directory.opened, &*self.name, flags, Mode::empty());
+        let file = file.map_err(refused)?;
+        let status = fstat(&file).map_err(refused)?;
+        if (status.st_dev, status.st_ino) != self.identity {
+            return Err(Obstacle::Occupied(FileKind::of(&status)));
+        }
+        if owner.is_some_and(|uid| uid != status.st_uid)
+            || group.is_some_and(|gid| gid != status.st_gid)
+        {
+            let (owner, group) = (owner.map(Uid::from_raw), group.map(Gid::from_raw));
+            fchownat(&file, "", owner, group, AtFlags::AT_EMPTY_PATH).map_err(refused)?;
+        }
+        if status.st_mode & 0o777 != mode {
+            // A descriptor of this kind takes no other way.
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path, permissions)
+                .map_err(|error| refused(Errno::from_raw(error.raw_os_error().unwrap_or(0))))?;
+        }
+        Ok(())
     }
 }
 

@@ -65,8 +65,6 @@ pub struct Received {
     pub signal: Signal,
     /// The sender's process id as seen here; 0 for the kernel or another pid namespace.
     pub sender: u32,
-    /// The descriptor of ours that it is about: something has come there. Known by `SignalFd` only.
-    pub descriptor: Option<i32>,
 }
 
 /// Wait until a signal comes or `until` has come; for ever if that is `None`.
@@ -82,13 +80,9 @@ pub fn wait(until: Option<Moment>) -> Option<Received> {
         libc::syscall(libc::SYS_rt_sigtimedwait, &raw const mask, &raw mut info, timeout, 8usize)
     };
     let signal = Signal::from_number(number)?;
-    if signal == Signal::IO && info.si_code > 0 {
-        // It is about a descriptor, and nobody wants to know that any more.
-        return None;
-    }
     // SAFETY: for kernel-made signals the field holds zero or another number: only compared.
     let sender = unsafe { info.si_pid() } as u32;
-    Some(Received { signal, sender, descriptor: None })
+    Some(Received { signal, sender })
 }
 
 /// All signals to this process.
@@ -142,11 +136,7 @@ impl SignalFd {
             let count = usize::try_from(length).unwrap_or(0) / size;
             for info in batch.iter().take(count) {
                 if let Some(signal) = Signal::from_number(i64::from(info.ssi_signo)) {
-                    // The kernel has sent it; somebody else's has a code that is not positive.
-                    let is_about_one = signal == Signal::IO && info.ssi_code > 0;
-                    let descriptor = is_about_one.then_some(info.ssi_fd);
-                    let sender = if is_about_one { 0 } else { info.ssi_pid };
-                    each(Received { signal, sender, descriptor });
+                    each(Received { signal, sender: info.ssi_pid });
                 }
             }
             if count < BATCH {

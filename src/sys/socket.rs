@@ -7,12 +7,10 @@ use super::hosts::{HOSTS, addresses};
 use super::listen::{Attempt, Obstacle, bind_with_mode, clear};
 use crate::config::settings::{SocketKind, SocketPlace, SocketSettings};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, FcntlArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{
     SockaddrIn, SockaddrIn6, SockaddrStorage, UnixAddr, bind, getsockname, setsockopt, sockopt,
 };
-use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
-use nix::unistd::{Gid, Uid, fchownat};
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -24,6 +22,8 @@ pub struct BoundSocket {
     file: Option<SocketFile>,
     address: Option<SocketAddr>,
     listens: bool,
+    /// What it was bound for.
+    bound_for: SocketSettings,
 }
 
 impl AsFd for BoundSocket {
@@ -84,21 +84,52 @@ impl BoundSocket {
     /// # Errors
     /// The kernel refuses; some of it may be changed by then.
     pub fn adjust(&self, settings: &SocketSettings) -> Result<(), Obstacle> {
+        self.renew(settings)?;
+        match (&settings.place, &self.file) {
+            // One that somebody has removed has no permissions.
+            (SocketPlace::Unix { mode, owner, group, .. }, Some(file)) if file.is_there() => {
+                file.change(*mode, (*owner, *group))
+            }
+            (_, _) => Ok(()),
+        }
+    }
+
+    /// As its settings want it, whatever the processes that share it have made of it: one of them may
+    /// have shut it down for all.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn renew(&self, settings: &SocketSettings) -> Result<(), Obstacle> {
         self.listen(settings.backlog)?;
         let flags = fcntl(&self.socket, FcntlArg::F_GETFL).map_err(refused)?;
         let mut flags = OFlag::from_bits_retain(flags);
         flags.set(OFlag::O_NONBLOCK, !settings.blocking);
-        fcntl(&self.socket, FcntlArg::F_SETFL(flags)).map_err(refused)?;
-        if let (SocketPlace::Unix { path, mode, owner, group, .. }, Some(_)) =
-            (&settings.place, &self.file)
-        {
-            let (directory, name) = Directory::of(path)?;
-            let mode = Mode::from_bits_truncate(*mode);
-            fchmodat(directory.descriptor(), name, mode, FchmodatFlags::FollowSymlink)
-                .map_err(|errno| Obstacle::refused(Attempt::Own, errno))?;
-            own(&directory, name, (*owner, *group))?;
-        }
-        Ok(())
+        flags.remove(OFlag::O_ASYNC);
+        fcntl(&self.socket, FcntlArg::F_SETFL(flags)).map(drop).map_err(refused)
+    }
+
+    /// It can be what these settings ask for.
+    pub fn can_become(&self, settings: &SocketSettings) -> bool {
+        let serves = self.listens || !settings.kind.listens();
+        serves && (self.bound_for.can_become(settings) || self.is_at(settings))
+    }
+
+    /// The same place in other words: `localhost` and its number.
+    fn is_at(&self, settings: &SocketSettings) -> bool {
+        let SocketPlace::Internet { is_v6, host, port, interface } = &settings.place else {
+            return false;
+        };
+        let SocketPlace::Internet { interface: its, .. } = &self.bound_for.place else {
+            return false;
+        };
+        let fixed = |it: &SocketSettings| (it.kind, it.protocol, it.so_reuseport);
+        let address = address(*is_v6, host).map(|host| SocketAddr::new(host, *port));
+        fixed(&self.bound_for) == fixed(settings) && its == interface && address == self.address
+    }
+
+    /// Nobody has removed the file of a unix socket, or put another one in its place.
+    pub fn has_its_file(&self) -> bool {
+        self.file.as_ref().is_none_or(SocketFile::is_there)
     }
 
     /// Where it is bound, if that is a port.
@@ -138,24 +169,6 @@ impl BoundSocket {
         let result = unsafe { libc::listen(self.socket.as_raw_fd(), backlog as i32) };
         Errno::result(result).map(drop).map_err(refused)
     }
-
-    /// Have us sent SIGIO, once or several times, when somebody comes; or no more.
-    pub fn attend(&self, on: bool) {
-        let fd = self.socket.as_raw_fd();
-        let us = super::identity::pid().number();
-        const F_SETSIG: i32 = 10;
-        // SAFETY: only flags and numbers of a descriptor of ours.
-        unsafe {
-            let flags = libc::fcntl(fd, libc::F_GETFL);
-            if on {
-                libc::fcntl(fd, libc::F_SETOWN, us);
-                // With this the signal says for which descriptor it is.
-                libc::fcntl(fd, F_SETSIG, libc::SIGIO);
-            }
-            let flags = if on { flags | libc::O_ASYNC } else { flags & !libc::O_ASYNC };
-            libc::fcntl(fd, libc::F_SETFL, flags);
-        }
-    }
 }
 
 /// The whole structure, or nothing.
@@ -179,27 +192,17 @@ fn unix(
     let socket = new_socket(libc::AF_UNIX, settings)?;
     match bind_with_mode(&socket, &address, mode) {
         Err(Errno::EADDRINUSE) => {
-            clear(&directory, name, &address, || new_socket(libc::AF_UNIX, settings))?;
+            // PID 1 waits for nobody, whatever the configuration says.
+            let asking = SocketSettings { blocking: false, ..settings.clone() };
+            clear(&directory, name, &address, || new_socket(libc::AF_UNIX, &asking))?;
             bind_with_mode(&socket, &address, mode).map_err(refused)?;
         }
         result => result.map_err(refused)?,
     }
     let file = SocketFile::ours(&directory, name, mode)?;
-    own(&directory, name, owner)?;
-    Ok(BoundSocket { socket, file: Some(file), address: None, listens: false })
-}
-
-fn own(
-    directory: &Directory,
-    name: &str,
-    (owner, group): (Option<u32>, Option<u32>),
-) -> Result<(), Obstacle> {
-    if owner.is_none() && group.is_none() {
-        return Ok(());
-    }
-    let (owner, group) = (owner.map(Uid::from_raw), group.map(Gid::from_raw));
-    fchownat(directory.descriptor(), name, owner, group, AtFlags::AT_SYMLINK_NOFOLLOW)
-        .map_err(|errno| Obstacle::refused(Attempt::Own, errno))
+    file.change(mode, owner)?;
+    let bound_for = settings.clone();
+    Ok(BoundSocket { socket, file: Some(file), address: None, listens: false, bound_for })
 }
 
 fn internet(
@@ -236,7 +239,8 @@ fn internet(
     let v4 = bound.as_sockaddr_in().map(SockaddrIn::port);
     let port = v4.or(bound.as_sockaddr_in6().map(SockaddrIn6::port));
     let address = SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
-    Ok(BoundSocket { socket, file: None, address: Some(address), listens: false })
+    let bound_for = settings.clone();
+    Ok(BoundSocket { socket, file: None, address: Some(address), listens: false, bound_for })
 }
 
 /// The first of its family.

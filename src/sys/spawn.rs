@@ -41,10 +41,9 @@ pub struct Plan {
     pub working_dir: Option<CString>,
     /// For each of 0, 1 and 2: a descriptor of ours to have there, or what we have there.
     pub streams: [Option<RawFd>; 3],
-    /// Kept open for `streams[0]` until the process has it.
-    pub stdin: Option<OwnedFd>,
-    /// Descriptors to have from 3 on, none of which has a number that low itself: see `fds::high`.
-    pub passed: Vec<OwnedFd>,
+    /// Descriptors to have from 3 on, none of which has a number that low itself: see `fds::high`. They
+    /// are open until the process is made, which has its own then.
+    pub passed: Vec<RawFd>,
     /// Tell it in `LISTEN_PID` which process it is.
     pub tell_pid: bool,
     /// Its own process group in the foreground of our terminal, in place of its own session.
@@ -347,7 +346,7 @@ fn pass_descriptors(job: &Job) -> Result<(), Failure> {
     check(Step::Streams, report)?;
     job.report.set(report as RawFd);
     for (index, fd) in job.plan.passed.iter().enumerate() {
-        let result = call(libc::SYS_dup3, [fd.as_raw_fd() as usize, 3 + index, 0, 0, 0]);
+        let result = call(libc::SYS_dup3, [*fd as usize, 3 + index, 0, 0, 0]);
         check(Step::Streams, result)?;
     }
     Ok(())

@@ -33,6 +33,84 @@ fn the_table_is_there_for_who_wants_it() {
     assert_eq!(daemon.requests()[2]["properties"], json!({}));
 }
 
+fn socket(name: &str, kind: &str, place: Value, more: Value) -> Value {
+    let mut all = json!({"fd": 7, "name": name, "backlog": 2048, "type": kind});
+    for part in [place, more] {
+        all.as_object_mut().expect("an object").extend(part.as_object().expect("too").clone());
+    }
+    all
+}
+
+#[test]
+fn sockets_are_a_table_with_who_waits_and_who_serves() {
+    let world = World::new();
+    let sockets = json!([
+        socket(
+            "web",
+            "SOCK_STREAM",
+            json!({"host": "127.0.0.1", "port": 8080}),
+            json!({"waiting": 3, "waiting_max": 1024, "dropped": 0, "watchers": ["web", "x"]})
+        ),
+        socket(
+            "six",
+            "SOCK_STREAM",
+            json!({"host": "::1", "port": 80}),
+            json!({"waiting": 0, "waiting_max": 128, "dropped": 12, "watchers": []})
+        ),
+        socket(
+            "app",
+            "SOCK_STREAM",
+            json!({"path": "/run/app\u{1b}.sock"}),
+            json!({"waiting": null, "waiting_max": null, "dropped": null, "watchers": ["app"]})
+        ),
+        socket(
+            "dns",
+            "SOCK_DGRAM",
+            json!({"host": "0.0.0.0", "port": 53}),
+            json!({"waiting": null, "waiting_max": null, "dropped": 1, "watchers": ["dns"]})
+        ),
+        socket(
+            "log",
+            "SOCK_DGRAM",
+            json!({"path": "/log"}),
+            json!({"waiting": null, "waiting_max": null, "dropped": null, "watchers": ["log"]})
+        ),
+        socket(
+            "seq",
+            "SOCK_SEQPACKET",
+            json!({"path": "/seq"}),
+            json!({"waiting": 1, "waiting_max": null, "dropped": null, "watchers": ["log"]})
+        ),
+    ]);
+    let daemon = world.daemon(move |_| Some(json!({"sockets": sockets})));
+    let run = world.run(&["sockets"]);
+    assert_eq!(
+        run.out,
+        "\
+NAME  ADDRESS         BACKLOG  WAITING    DROPPED  USED BY
+web   127.0.0.1:8080  2048     3 of 1024  0        web, x
+six   [::1]:80        2048     0 of 128   12       -
+app   /run/app\u{fffd}.sock  2048     -          -        app
+dns   0.0.0.0:53/udp  -        -          1        dns
+log   /log/dgram      -        -          -        log
+seq   /seq/seqpacket  2048     1          -        log
+"
+    );
+    assert_eq!(daemon.requests()[0]["command"], "listsockets");
+    assert_eq!(daemon.requests()[0]["properties"], json!({"detail": true}));
+    let run = world.run(&["sockets", "--json"]);
+    assert!(run.out.contains("\"waiting_max\": 1024"), "{}", run.out);
+    drop(daemon);
+
+    let daemon = world.daemon(|_| Some(json!({"sockets": []})));
+    assert_eq!(world.run(&["sockets"]).out, "no socket\n");
+    drop(daemon);
+    // Circus's own circusd tells no more than it always does.
+    let plain = json!({"sockets": [{"fd": 6, "name": "s", "backlog": 1, "path": "/s"}]});
+    let _daemon = world.daemon(move |_| Some(plain.clone()));
+    assert_eq!(world.run(&["sockets"]).out, "6:socket 's' at /s\n");
+}
+
 #[test]
 fn a_daemon_without_details_gets_the_plain_form() {
     let world = World::new();

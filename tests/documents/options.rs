@@ -12,28 +12,24 @@ fn table<'a>(rows: impl Iterator<Item = (&'a str, &'a str, Support, &'a str)>) -
     lines.join("\n")
 }
 
-#[test]
-fn the_page_on_watchers_lists_every_option_with_its_default() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/watchers.md");
-    let page = fs::read_to_string(path).expect("the page");
-    let tables = [
-        table(WATCHER.iter().map(|row| (row.name, row.default, row.support, row.help))),
-        table(CIRCUS.iter().map(|row| (row.name, row.default, row.support, row.help))),
-    ];
-    for table in tables {
-        for line in table.lines() {
-            assert!(
-                page.contains(line),
-                "docs/watchers.md lacks the line\n{line}\nall of them:\n{table}"
-            );
-        }
+#[track_caller]
+fn lists(page: &str, table: &str) {
+    let path = format!("{}/{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(path).expect("the page");
+    for line in table.lines() {
+        assert!(text.contains(line), "{page} lacks the line\n{line}\nall of them:\n{table}");
     }
 }
 
 #[test]
+fn the_page_on_watchers_lists_every_option_with_its_default() {
+    let page = "docs/watchers.md";
+    lists(page, &table(WATCHER.iter().map(|row| (row.name, row.default, row.support, row.help))));
+    lists(page, &table(CIRCUS.iter().map(|row| (row.name, row.default, row.support, row.help))));
+}
+
+#[test]
 fn the_page_on_sockets_lists_every_option_with_its_default() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sockets.md");
-    let page = fs::read_to_string(path).expect("the page");
-    let table = table(SOCKET.iter().map(|row| (row.name, row.default, row.support, row.help)));
-    assert!(page.contains(&table), "docs/sockets.md lacks\n{table}");
+    let rows = SOCKET.iter().map(|row| (row.name, row.default, row.support, row.help));
+    lists("docs/sockets.md", &table(rows));
 }

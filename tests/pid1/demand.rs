@@ -1,7 +1,7 @@
 //! `on_demand`: watchers that start when somebody comes to one of their sockets.
 
-use crate::control::{begin, end, operate};
-use crate::serving::{answer, answered, by_tcp, by_udp, by_unix, connected, port, serving};
+use crate::control::operate;
+use crate::serving::{answer, answered, asking, by_tcp, by_udp, by_unix, connected, port, serving};
 use crate::world::{Running, namespaces_are_possible, until};
 use std::io::Write;
 
@@ -236,9 +236,8 @@ fn everything_ends_while_they_wait_or_are_about_to_start() {
     run.wait_for_log("w waits for a connection");
     run.stop();
     let mut run = serving(INI).start();
-    let client = connected(port(&run, "web"));
-    let quit = begin(&run, "quit --waiting");
-    assert_eq!(end(quit).code, 0);
+    let client = asking(port(&run, "web"));
+    assert_eq!(operate(&run, "quit --waiting"), "ok");
     assert_eq!(run.exit_code(), 0);
     assert_eq!(run.others(), []);
     drop(client);

@@ -8,6 +8,7 @@ mod daemon;
 mod detail;
 mod endpoint;
 mod failure;
+mod globals;
 mod health;
 mod help;
 mod json;
@@ -130,11 +131,7 @@ impl Session {
             Deed::Status => self.status(&daemon()?, words, options),
             Deed::Health => health::run(&self.output, self.interrupts.as_ref(), words, options),
             Deed::Tree => self.tree(&daemon()?, words, options),
-            Deed::Sockets => {
-                let detail = vec![("detail".to_string(), Json::Bool(true))];
-                let reply = daemon()?.reply("listsockets", detail)?;
-                self.show(&reply, options, sockets::table)
-            }
+            Deed::Sockets => self.sockets(&daemon()?, words, options),
             Deed::ReloadConfig => self.reload_config(&daemon()?, words, options),
             Deed::Listen => listen::run(&daemon()?, options, words, &self.output),
             Deed::Keygen => self.output.print(&certificate::generate(words.value("output"))?),
@@ -207,6 +204,17 @@ impl Session {
             return Err(Failure::Trouble(text.to_string()));
         };
         self.output.print(&tree::draw(&watchers, &self.output))
+    }
+
+    fn sockets(
+        &self,
+        daemon: &Daemon<'_>,
+        words: &Words,
+        options: &Options,
+    ) -> Result<(), Failure> {
+        let reply = daemon.reply("listsockets", with_detail(words, true)?)?;
+        // Circus's own circusd knows no details.
+        self.show(&reply, options, |reply| sockets::draw(reply).or_else(|| print::sockets(reply)))
     }
 
     fn reload_config(

@@ -227,7 +227,7 @@ impl Gateway {
             argv: std::iter::once(c"circusctl".into()).chain(self.words.iter().cloned()).collect(),
             candidates: vec![self.program.clone()],
             streams: [null, None, None],
-            passed,
+            passed: passed.iter().map(AsRawFd::as_raw_fd).collect(),
             no_new_privs: true,
             ..Plan::default()
         };

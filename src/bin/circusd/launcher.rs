@@ -34,7 +34,7 @@ pub struct Start<'a> {
     /// In the foreground of our terminal.
     pub foreground: bool,
     /// Its sockets.
-    pub given: Given,
+    pub given: &'a Given,
     /// Where it tells what it is at.
     pub notify: Option<&'a str>,
 }
@@ -69,11 +69,8 @@ impl Launcher {
             let names = format!("LISTEN_FDNAMES={}", names.join(":"));
             plan.environment.extend(words(vec![count.into(), names.into()])?);
         }
-        if let Some(stdin) = given.stdin {
-            plan.streams[0] = Some(stdin.as_raw_fd());
-            plan.stdin = Some(stdin);
-        }
-        plan.passed = given.passed;
+        plan.streams[0] = given.stdin.or(plan.streams[0]);
+        plan.passed.clone_from(&given.passed);
         if let Some(address) = notify {
             add_notify(settings, address, &mut plan)?;
         }

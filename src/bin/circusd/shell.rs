@@ -207,10 +207,7 @@ impl Shell {
         self.look_at_gateway(set);
     }
 
-    fn signalled(&mut self, Received { signal, sender, descriptor }: Received) {
-        if let Some(fd) = descriptor {
-            return self.somebody_came(fd);
-        }
+    fn signalled(&mut self, Received { signal, sender }: Received) {
         last_words::fail_if_asked(signal);
         let is_ours = sender == self.us;
         match signal {

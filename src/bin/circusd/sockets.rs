@@ -14,7 +14,7 @@ use circus::sys::listen::Obstacle;
 use circus::sys::poll::{Interest, PollSet};
 use circus::sys::socket::{BoundSocket, Purpose, Queue, no_host};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -33,8 +33,8 @@ pub struct Sockets {
     seats: Seats,
     /// Of the next one that is bound.
     next_number: u64,
-    /// Descriptors at which we are told who comes, and for which watchers.
-    attended: BTreeMap<RawFd, Vec<u32>>,
+    /// Watchers for which we look who comes to them while they run.
+    attended: BTreeSet<u32>,
 }
 
 /// A socket of the configuration.
@@ -56,11 +56,13 @@ pub struct Bound {
 pub struct Given {
     /// Names of those from the first passed descriptor on.
     pub names: Vec<Box<str>>,
-    /// Their descriptors, in that order.
-    pub passed: Vec<OwnedFd>,
+    /// Their descriptors, in that order, open as long as this lives.
+    pub passed: Vec<RawFd>,
     /// Its standard input.
-    pub stdin: Option<OwnedFd>,
+    pub stdin: Option<RawFd>,
     held: Vec<Rc<BoundSocket>>,
+    /// Copies of those whose number the process is to have for another one.
+    moved: Vec<OwnedFd>,
 }
 
 impl Sockets {
@@ -83,6 +85,15 @@ impl Sockets {
         let table: Vec<Bound> =
             settings.iter().map(|new| self.take_or_bind(new)).collect::<Result<_, _>>()?;
         for (at, bound) in table.iter().enumerate() {
+            if let Some(other) = table[..at].iter().find(|other| other.is_of(bound)) {
+                let name = &other.settings.name;
+                return Err(format!(
+                    "{}: socket {name} is there already",
+                    subject(&bound.settings)
+                ));
+            }
+        }
+        for (at, bound) in table.iter().enumerate() {
             if let Err(reason) = bound.adjust(&bound.settings) {
                 for former in &self.table {
                     let is_done = |bound: &&Bound| bound.is_of(former);
@@ -102,29 +113,61 @@ impl Sockets {
             }
         }
         let table = &self.table;
-        // A number may be another socket's by now.
-        self.attended.retain(|fd, _| table.iter().any(|bound| bound.has_descriptor(*fd)));
         self.seats.retain(|number| table.iter().any(|bound| bound.number == number));
         Ok(())
     }
 
     fn take_or_bind(&mut self, new: &Rc<SocketSettings>) -> Result<Bound, String> {
         let by_name = self.table.iter().find(|old| old.settings.name == new.name);
-        let in_place = self.table.iter().find(|old| old.settings.has_the_place_of(new));
-        let mut candidates = by_name.into_iter().chain(in_place);
-        if let Some(old) = candidates.find(|old| old.settings.can_become(new)) {
+        // Any free port is another one for each.
+        let all = self.table.iter().filter(|_| !new.asks_for_any_port());
+        let mut candidates = by_name.into_iter().chain(all);
+        if let Some(old) = candidates.find(|old| old.can_become(new)) {
             return Ok(Bound { settings: new.clone(), ..old.clone() });
         }
-        if in_place.is_some() {
+        // One that was given up, and is still there for processes that were started with it.
+        let mut held = self.held.values().flatten();
+        let serves = |socket: &&Rc<BoundSocket>| {
+            !new.so_reuseport && !new.asks_for_any_port() && socket.can_become(new)
+        };
+        if let Some(socket) = held.find(|socket| serves(socket) && socket.has_its_file()) {
+            let (settings, address) = (new.clone(), socket.address());
+            let (host, port) = (address.map(|it| it.ip()), address.map(|it| it.port()));
+            self.next_number += 1;
+            let number = self.next_number;
+            return Ok(Bound { settings, number, socket: Some(socket.clone()), host, port });
+        }
+        if self.table.iter().any(|old| old.settings.has_the_place_of(new)) {
             return Err(format!(
-                "{}: type, protocol, interface and so_reuseport cannot change while it is in use; \
+                "{}: only backlog, blocking, permissions and owner can change while it is in use; \
                  give it another place, or start circusd anew",
                 subject(new)
             ));
         }
         self.next_number += 1;
-        Bound::bind(new, self.next_number)
-            .map_err(|obstacle| format!("{}: {}", subject(new), reason(new, obstacle)))
+        Bound::bind(new, self.next_number).map_err(|obstacle| {
+            let reason = format!("{}: {}", subject(new), reason(new, obstacle));
+            let port = new.port();
+            match self.table.iter().find(|old| port.is_some() && old.port == port) {
+                Some(old) => {
+                    format!("{reason}; our own socket {} has that port", old.settings.name)
+                }
+                None => reason,
+            }
+        })
+    }
+
+    /// What is wrong with the sockets that there are.
+    pub fn doubts(&self) -> Vec<String> {
+        let lost = self
+            .table
+            .iter()
+            .filter(|bound| bound.socket.as_ref().is_some_and(|socket| !socket.has_its_file()));
+        lost.map(|bound| {
+            let subject = subject(&bound.settings);
+            format!("{subject}: somebody has removed its file, so nobody can connect; give it another path")
+        })
+        .collect()
     }
 
     /// What a process of this watcher gets.
@@ -141,22 +184,29 @@ impl Sockets {
         let lowest = (sockets::FIRST_DESCRIPTOR + passed.len()).max(fds::HIGH as usize) as RawFd;
         for index in passed {
             let socket = self.socket_for(index, settings.numprocesses, slot)?;
-            given.passed.push(fds::from(socket.as_fd(), lowest)?);
+            // As it was, whatever its former users have made of it.
+            let _ = socket.renew(&self.settings[index]);
+            if socket.as_fd().as_raw_fd() < lowest {
+                given.moved.push(fds::from(socket.as_fd(), lowest)?);
+            }
+            let moved = given.moved.last().filter(|_| socket.as_fd().as_raw_fd() < lowest);
+            given.passed.push(moved.map_or(socket.as_fd().as_raw_fd(), |fd| fd.as_raw_fd()));
             given.names.push(self.settings[index].name.clone());
             given.held.push(socket);
         }
         if let Some(index) = sockets::stdin(settings, &self.settings) {
             let socket = self.socket_for(index, settings.numprocesses, slot)?;
-            given.stdin = Some(fds::from(socket.as_fd(), lowest)?);
+            let _ = socket.renew(&self.settings[index]);
+            given.stdin = Some(socket.as_fd().as_raw_fd());
             given.held.push(socket);
         }
         Ok(given)
     }
 
     /// A process was started with these.
-    pub fn hold(&mut self, pid: Pid, given: Vec<Rc<BoundSocket>>) {
-        if !given.is_empty() {
-            self.held.insert(pid, given);
+    pub fn hold(&mut self, pid: Pid, given: Given) {
+        if !given.held.is_empty() {
+            self.held.insert(pid, given.held);
         }
     }
 
@@ -197,48 +247,63 @@ impl Sockets {
         }
     }
 
-    /// Whether somebody has come.
-    pub fn is_ready(&self, settings: &WatcherSettings, set: &PollSet) -> bool {
+    /// Whether somebody has come. What a process has shut down listens again, and is no visit.
+    pub fn has_come(&self, settings: &WatcherSettings, set: &PollSet) -> bool {
+        self.is_ready(settings, set) && {
+            self.renew(settings);
+            let mut again = PollSet::default();
+            self.poll(settings, &mut again);
+            again.wait(Some(circus::sys::clock::now()));
+            self.is_ready(settings, &again)
+        }
+    }
+
+    fn renew(&self, settings: &WatcherSettings) {
+        for index in sockets::used(settings, &self.settings) {
+            let bound = &self.table[index];
+            if let Some(socket) = bound.socket.as_ref().filter(|_| !bound.settings.so_reuseport) {
+                // What the kernel refuses shows at the next connection.
+                let _ = socket.renew(&bound.settings);
+            }
+        }
+    }
+
+    fn is_ready(&self, settings: &WatcherSettings, set: &PollSet) -> bool {
         self.used(settings).any(|socket| set.is_ready(socket.as_fd().as_raw_fd()))
     }
 
-    /// Be told who comes to a socket of this watcher next.
-    pub fn attend(&mut self, watcher: u32, settings: &WatcherSettings) {
-        let sockets: Vec<Rc<BoundSocket>> = self.used(settings).cloned().collect();
-        for socket in sockets {
-            let watchers = self.attended.entry(socket.as_fd().as_raw_fd()).or_default();
-            if !watchers.contains(&watcher) {
-                watchers.push(watcher);
-            }
-            socket.attend(true);
-        }
+    /// Look who comes next to a socket of this watcher.
+    pub fn attend(&mut self, watcher: u32) {
+        self.attended.insert(watcher);
     }
 
-    /// Somebody is to be told who comes.
-    pub fn is_attending(&self) -> bool {
-        !self.attended.is_empty()
+    /// Those for which we look.
+    pub fn attended(&self) -> impl Iterator<Item = u32> {
+        self.attended.iter().copied()
     }
 
-    /// Somebody has come there: the watchers that are to know.
-    pub fn attended(&mut self, fd: RawFd) -> Vec<u32> {
-        let sockets = self.table.iter().filter_map(|bound| bound.socket.as_ref());
-        if let Some(socket) = sockets.into_iter().find(|it| it.as_fd().as_raw_fd() == fd) {
-            socket.attend(false);
-        }
-        self.attended.remove(&fd).unwrap_or_default()
+    /// Nobody wants to know that any more, or it is known.
+    pub fn stop_attending(&mut self, watcher: u32) {
+        self.attended.remove(&watcher);
     }
 
-    /// Whether somebody is connected to a socket of this watcher, or waits to be.
+    /// Whether somebody is connected to a socket of this watcher, waits to be, or was not long ago. Where
+    /// that cannot be known, nobody is cut off for it.
     pub fn are_connected(&self, settings: &WatcherSettings) -> bool {
         let mut set = PollSet::default();
         self.poll(settings, &mut set);
         set.wait(Some(circus::sys::clock::now()));
         let used = sockets::used(settings, &self.settings).into_iter();
-        self.is_ready(settings, &set)
-            || used.map(|index| &self.table[index]).any(|bound| {
+        let places: Vec<_> = used
+            .map(|index| {
+                let bound = &self.table[index];
                 let address = bound.socket.as_ref().and_then(|socket| socket.address());
-                is_connected(&bound.settings.place, address)
+                (&bound.settings.place, address)
             })
+            .collect();
+        let its = settings.sockets.as_ref();
+        let recent_ms = its.and_then(|its| its.idle_timeout_ms).unwrap_or_default();
+        self.is_ready(settings, &set) || is_connected(&places, recent_ms).unwrap_or(true)
     }
 
     /// All for a client: what Circus shows, and with `detail` what the kernel tells of them and which
@@ -308,13 +373,6 @@ impl Sockets {
     }
 }
 
-impl Given {
-    /// Who holds them while the process lives.
-    pub fn take_held(&mut self) -> Vec<Rc<BoundSocket>> {
-        std::mem::take(&mut self.held)
-    }
-}
-
 impl Bound {
     fn bind(settings: &Rc<SocketSettings>, number: u64) -> Result<Bound, Obstacle> {
         let purpose = match settings.so_reuseport {
@@ -330,15 +388,19 @@ impl Bound {
         Ok(Bound { settings: settings.clone(), number, socket, host, port })
     }
 
+    /// Both are the same, or it is a reservation for what is the same.
+    fn can_become(&self, new: &SocketSettings) -> bool {
+        match &self.socket {
+            Some(socket) if !self.settings.so_reuseport => socket.can_become(new),
+            Some(_) | None => self.settings.can_become(new),
+        }
+    }
+
     fn is_of(&self, other: &Bound) -> bool {
         match (&self.socket, &other.socket) {
             (Some(one), Some(other)) => Rc::ptr_eq(one, other),
             (_, _) => false,
         }
-    }
-
-    fn has_descriptor(&self, fd: RawFd) -> bool {
-        self.socket.as_ref().is_some_and(|socket| socket.as_fd().as_raw_fd() == fd)
     }
 
     fn adjust(&self, settings: &SocketSettings) -> Result<(), String> {

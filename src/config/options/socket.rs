@@ -41,7 +41,7 @@ pub static SOCKET: [Row<SocketDraft>; 17] = [
     Row { name: "proto", default: "", change: Restart, support: Full, parse: |to, text| put(&mut to.protocol, protocol(text)),
         show: Kept(Text), help: "name or number of the protocol" },
     Row { name: "replace", default: "False", change: Adjust, support: Full, parse: |to, text| put(&mut to.replace, flag(text)),
-        show: Kept(Flag), help: "take the place of a unix socket that nobody serves" },
+        show: Kept(Flag), help: "accepted: a unix socket that nobody serves is always replaced, and nothing else ever" },
     Row { name: "so_reuseport", default: "False", change: Restart, support: Full, parse: |to, text| put(&mut to.so_reuseport, flag(text)),
         show: Kept(Flag), help: "every process gets a socket of its own at the same port" },
     Row { name: "type", default: "SOCK_STREAM", change: Restart, support: Full, parse: |to, text| put(&mut to.kind, kind(text)),

@@ -92,6 +92,19 @@ impl SocketSettings {
         place && fixed(self) == fixed(other)
     }
 
+    /// The port that it asks for, if it asks for one.
+    pub fn port(&self) -> Option<u16> {
+        match self.place {
+            SocketPlace::Internet { port, .. } => Some(port).filter(|port| *port > 0),
+            SocketPlace::Unix { .. } => None,
+        }
+    }
+
+    /// Whichever is free.
+    pub fn asks_for_any_port(&self) -> bool {
+        matches!(self.place, SocketPlace::Internet { port: 0, .. })
+    }
+
     /// Two cannot be there at the same time.
     pub fn has_the_place_of(&self, other: &SocketSettings) -> bool {
         match (&self.place, &other.place) {

@@ -1,6 +1,8 @@
 //! The one table of commands: syntax, help, example, which words and options there are, how the
 //! request is made and how the reply is printed. Parsing, help and completion read it.
 
+pub use super::globals::GLOBAL;
+
 use super::row::{Deed, Flag, Group, Noun, Row, switch};
 use super::{print, request};
 
@@ -11,43 +13,6 @@ const MATCH: Flag = Flag {
     value: Some("METHOD"),
     help: "how NAME is compared: glob (default), regex or simple",
 };
-
-/// Options of all commands; they may stand before or after the command.
-pub const GLOBAL: &[Flag] = &[
-    Flag {
-        name: "endpoint",
-        short: None,
-        value: Some("ENDPOINT"),
-        help: "where circusd is: ipc://PATH or tcp://HOST:PORT (else $CIRCUSCTL_ENDPOINT,\nelse the control.sock in circusd's default directories)",
-    },
-    Flag {
-        name: "timeout",
-        short: None,
-        value: Some("SECONDS"),
-        help: "how long to wait for the answer: 5 unless given, 0 is for ever",
-    },
-    switch("json", "print the reply as JSON, on one line"),
-    switch("prettify", "print the reply as JSON, on many lines"),
-    Flag {
-        name: "curve-key",
-        short: None,
-        value: Some("FILE"),
-        help: "our secret certificate, for a tcp endpoint with CURVE\n(else $CIRCUSCTL_CURVE_KEY)",
-    },
-    Flag {
-        name: "curve-server-key",
-        short: None,
-        value: Some("KEY"),
-        help: "circusd's public key, or a file with it\n(else $CIRCUSCTL_CURVE_SERVER_KEY)",
-    },
-    switch("version", "print the version"),
-    Flag {
-        name: "help",
-        short: Some('h'),
-        value: None,
-        help: "print this, or the help of a command",
-    },
-];
 
 /// The row of a name.
 pub fn find(name: &str) -> Option<&'static Row> {
@@ -66,10 +31,7 @@ pub static COMMANDS: &[Row] = &[
                --start and --waiting unless `--` stands before CMD. The process gets the words as\n\
                they are, blanks and quotes included; one word alone is a command line, which is\n\
                split: add tail 'tail -f /var/log/app.log'.",
-        example: (
-            "circusctl add --start tick sh -c 'while sleep 1; do date; done'",
-            "one more process",
-        ),
+        example: ("circusctl add --start tick sh -c 'while sleep 1; do date; done'", "a clock"),
         words: (2, usize::MAX),
         flags: &[switch("start", "start it at once"), WAITING],
         nouns: &[Noun::Anything, Noun::CommandLine],
@@ -423,9 +385,9 @@ pub static COMMANDS: &[Row] = &[
         name: "sockets",
         group: Group::Look,
         syntax: "",
-        summary: "a table of the sockets: where, who waits, who uses them",
-        text: "WAITING are connections that no process has accepted yet, of so many that may wait; DROPPED\n\
-               those that did not fit, or datagrams. `-` is what the kernel does not tell.",
+        summary: "where circusd listens for watchers, who waits there, and who serves",
+        text: "BACKLOG is as configured; WAITING are connections that nobody has accepted yet, of as\n\
+               many as the kernel lets wait; DROPPED is what found no room; `-` is not told.",
         example: ("circusctl sockets", "see whether the workers keep up"),
         words: (0, 0),
         flags: &[],

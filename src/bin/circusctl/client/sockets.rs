@@ -1,4 +1,4 @@
-//! `sockets`: what circusd has bound, who waits there, and who uses it.
+//! `sockets`: where circusd listens for its watchers, who waits there, and who serves.
 
 use super::json::Json;
 use super::output::printable;
@@ -7,85 +7,72 @@ use super::python;
 const HEADINGS: [&str; COLUMNS] = ["NAME", "ADDRESS", "BACKLOG", "WAITING", "DROPPED", "USED BY"];
 const COLUMNS: usize = 6;
 
-/// The lines of the table. `None`: the reply lacks what it should tell.
-pub fn table(reply: &Json) -> Option<String> {
+/// The lines of the table. `None`: the reply has no details.
+pub fn draw(reply: &Json) -> Option<String> {
     let sockets = reply.get("sockets")?.items();
     if sockets.is_empty() {
-        return Some("the configuration has no sockets".to_string());
+        return Some("no socket".to_string());
     }
     let mut lines = vec![HEADINGS.map(str::to_string)];
     for socket in sockets {
         lines.push(cells(socket)?.map(|cell| printable(&cell)));
     }
-    sort(&mut lines);
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
-    let widths: [usize; COLUMNS] = std::array::from_fn(|column| width(column).unwrap_or(0));
-    let text = lines.iter().map(|line| {
-        let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
-    });
-    Some(text.collect::<Vec<_>>().join("\n"))
+    let mut widths = [0; COLUMNS];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let lines: Vec<String> = lines.iter().map(|line| padded(line, &widths)).collect();
+    Some(lines.join("\n"))
 }
 
-/// By name, below the headings.
-fn sort(lines: &mut [[String; COLUMNS]]) {
-    if let Some((_, rest)) = lines.split_first_mut() {
-        circus::sort::sort_by(rest, |a, b| a[0].cmp(&b[0]));
-    }
+fn padded(line: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
+    let cells = line.iter().zip(widths).map(|(cell, width)| {
+        let gap = (*width).saturating_sub(cell.chars().count());
+        format!("{cell}{}", " ".repeat(gap))
+    });
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
 }
 
 fn cells(socket: &Json) -> Option<[String; COLUMNS]> {
-    let word = |name: &str| socket.get(name).filter(|it| **it != Json::Null).map(python::plain);
-    let place = match word("path") {
-        Some(path) => path,
-        None => {
-            let host = word("host")?;
-            let host = if host.contains(':') { format!("[{host}]") } else { host };
-            format!("{host}:{}", word("port")?)
+    let number = |name: &str| socket.get(name).filter(|value| value.as_number().is_some());
+    let figure = |name: &str| number(name).map_or("-".to_string(), python::plain);
+    let waiting = match (number("waiting"), number("waiting_max")) {
+        (Some(waiting), Some(most)) => {
+            format!("{} of {}", python::plain(waiting), python::plain(most))
         }
+        (_, _) => figure("waiting"),
     };
-    let kind = match word("type").as_deref() {
-        None | Some("SOCK_STREAM") => "",
-        Some("SOCK_DGRAM") if word("path").is_none() => "/udp",
-        Some("SOCK_DGRAM") => "/dgram",
-        Some("SOCK_SEQPACKET") => "/seqpacket",
-        Some("SOCK_RAW") => "/raw",
-        Some(_) => "/rdm",
-    };
-    let waiting = match (word("waiting"), word("waiting_max")) {
-        (Some(waiting), Some(most)) => format!("{waiting} of {most}"),
-        (Some(waiting), None) => waiting,
-        (None, _) => "-".to_string(),
-    };
-    let users = socket.get("watchers").map_or(&[][..], Json::items);
-    let users: Vec<String> = users.iter().map(python::plain).collect();
-    let users = if users.is_empty() { "-".to_string() } else { users.join(", ") };
-    let dropped = word("dropped").unwrap_or_else(|| "-".to_string());
-    let address = format!("{place}{kind}");
-    Some([word("name")?, address, word("backlog")?, waiting, dropped, users])
+    let kind = socket.get("type")?.as_text()?;
+    let listens = matches!(kind, "SOCK_STREAM" | "SOCK_SEQPACKET");
+    let users: Vec<&str> =
+        socket.get("watchers")?.items().iter().filter_map(Json::as_text).collect();
+    Some([
+        python::plain(socket.get("name")?),
+        address(socket, kind)?,
+        if listens { figure("backlog") } else { "-".to_string() },
+        waiting,
+        figure("dropped"),
+        if users.is_empty() { "-".to_string() } else { users.join(", ") },
+    ])
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_for_each_socket_by_name() {
-        let reply = br#"{"sockets": [
-            {"fd": 64, "name": "web", "backlog": 2048, "host": "127.0.0.1", "port": 80, "type": "SOCK_STREAM",
-             "waiting": 3, "waiting_max": 128, "dropped": 0, "watchers": ["web", "api"]},
-            {"fd": 65, "name": "app", "backlog": 8, "path": "/run/app.sock", "type": "SOCK_STREAM",
-             "waiting": null, "waiting_max": null, "dropped": null, "watchers": []},
-            {"fd": 66, "name": "dns", "backlog": 8, "host": "::1", "port": 53, "type": "SOCK_DGRAM",
-             "waiting": null, "waiting_max": null, "dropped": 7, "watchers": ["dns"]}]}"#;
-        let table = table(&Json::read(reply).expect("JSON")).expect("a table");
-        let expected = "\
-NAME  ADDRESS        BACKLOG  WAITING   DROPPED  USED BY
-app   /run/app.sock  8        -         -        -
-dns   [::1]:53/udp   8        -         7        dns
-web   127.0.0.1:80   2048     3 of 128  0        web, api";
-        assert_eq!(table, expected);
-        let none = Json::read(br#"{"sockets": []}"#).expect("JSON");
-        assert_eq!(super::table(&none).as_deref(), Some("the configuration has no sockets"));
-    }
+/// What is no stream says what it is.
+fn address(socket: &Json, kind: &str) -> Option<String> {
+    let path = socket.get("path");
+    let place = match path {
+        Some(path) => python::plain(path),
+        None => {
+            let (host, port) = (python::plain(socket.get("host")?), socket.get("port")?);
+            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            format!("{host}:{}", python::plain(port))
+        }
+    };
+    let kind = match kind {
+        "SOCK_STREAM" => return Some(place),
+        "SOCK_DGRAM" if path.is_none() => "udp".to_string(),
+        kind => kind.trim_start_matches("SOCK_").to_lowercase(),
+    };
+    Some(format!("{place}/{kind}"))
 }

@@ -1,4 +1,5 @@
-//! Who comes to the sockets of watchers that start on demand.
+//! Who comes to the sockets of watchers that start on demand. We only look whether somebody waits: what
+//! the kernel would tell of its own accord, every process that shares a socket could have it tell.
 
 use super::Shell;
 use circus::supervisor::Event;
@@ -6,45 +7,52 @@ use circus::sys::clock;
 use circus::sys::poll::PollSet;
 
 impl Shell {
-    /// Somebody may come, or has to be looked for.
+    /// Somebody may come.
     pub(super) fn is_awaiting_somebody(&self) -> bool {
-        self.sockets.is_attending()
+        self.sockets.attended().next().is_some()
             || self.supervisor.waits_for_demand(clock::now()).next().is_some()
     }
 
-    /// Wait for whoever comes to a watcher that does not run.
+    /// Wait for whoever comes to a watcher that does not run, or for which we look.
     pub(super) fn poll_demand(&self, set: &mut PollSet) {
-        for w in self.supervisor.waits_for_demand(clock::now()) {
-            self.sockets.poll(self.supervisor.settings(w), set);
+        let waiting = self.supervisor.waits_for_demand(clock::now());
+        for w in waiting.chain(self.sockets.attended()) {
+            if self.supervisor.has_watcher(w) {
+                self.sockets.poll(self.supervisor.settings(w), set);
+            }
         }
     }
 
-    /// Who has come starts it.
+    /// Who has come starts it, or shows that it is still needed.
     pub(super) fn look_at_demand(&mut self, set: &PollSet) {
         let waits = self.supervisor.waits_for_demand(clock::now());
-        let is_ready = |w: &u32| self.sockets.is_ready(self.supervisor.settings(*w), set);
-        for watcher in waits.filter(is_ready).collect::<Vec<_>>() {
+        let has_come = |w: &u32| self.sockets.has_come(self.supervisor.settings(*w), set);
+        for watcher in waits.filter(has_come).collect::<Vec<_>>() {
             self.deliver(Event::Demanded { watcher });
         }
-    }
-
-    /// Be told who comes next.
-    pub(super) fn attend(&mut self, watcher: u32) {
-        self.sockets.attend(watcher, self.supervisor.settings(watcher));
-    }
-
-    /// Whether somebody is connected.
-    pub(super) fn look_for_connections(&mut self, watcher: u32) {
-        let found = self.sockets.are_connected(self.supervisor.settings(watcher));
-        self.events.push_back(Event::LookedForConnections { watcher, found });
-    }
-
-    /// The kernel tells that somebody has come there.
-    pub(super) fn somebody_came(&mut self, fd: i32) {
-        for watcher in self.sockets.attended(fd) {
+        let is_over = |w: &u32| {
+            !self.supervisor.has_watcher(*w)
+                || self.sockets.has_come(self.supervisor.settings(*w), set)
+        };
+        for watcher in self.sockets.attended().filter(is_over).collect::<Vec<_>>() {
+            self.sockets.stop_attending(watcher);
             if self.supervisor.has_watcher(watcher) {
                 self.deliver(Event::Connected { watcher });
             }
         }
+    }
+
+    /// Look who comes next.
+    pub(super) fn attend(&mut self, watcher: u32) {
+        self.sockets.attend(watcher);
+    }
+
+    /// Whether somebody is connected. Whatever comes of it, nobody need look before it is asked for again.
+    pub(super) fn look_for_connections(&mut self, watcher: u32) {
+        let found = self.sockets.are_connected(self.supervisor.settings(watcher));
+        if !found {
+            self.sockets.stop_attending(watcher);
+        }
+        self.events.push_back(Event::LookedForConnections { watcher, found });
     }
 }

@@ -47,7 +47,7 @@ impl Shell {
         let address = socket.as_ref().map(NotifySocket::name);
         // Who has gone in the same event has its socket no more.
         self.sockets.prune(&self.supervisor);
-        let mut given = match self.sockets.give(&settings, slot) {
+        let given = match self.sockets.give(&settings, slot) {
             Ok(given) => given,
             Err(error) => {
                 let text = format!("{}: its sockets: {error}", settings.name);
@@ -55,8 +55,7 @@ impl Shell {
                 return Err(error.raw_os_error().unwrap_or(Errno::EINVAL as i32));
             }
         };
-        let held = given.take_held();
-        let start = Start { wid: slot.wid(), tag, foreground, given, notify: address };
+        let start = Start { wid: slot.wid(), tag, foreground, given: &given, notify: address };
         let plan = match self.launcher.plan(&settings, start) {
             Ok(plan) => plan,
             Err(reason) => {
@@ -68,7 +67,7 @@ impl Shell {
         let uid = plan.uid.unwrap_or_else(identity::uid);
         let launch = Launch::start(plan).map_err(number)?;
         let pid = launch.pid();
-        self.sockets.hold(pid, held);
+        self.sockets.hold(pid, given);
         self.launches.push(OnTheWay { launch, failure: None, held: Vec::new() });
         if let Some(socket) = socket {
             self.notifications.open(slot, socket, uid);

@@ -54,6 +54,9 @@ impl Shell {
                 return;
             }
         }
+        for text in self.sockets.doubts() {
+            self.journal.say(LogLevel::Warning, &text);
+        }
         self.note_settings(&event);
         self.deliver(event);
     }
