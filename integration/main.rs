@@ -16,6 +16,8 @@ mod control;
 mod entrypoint;
 mod examples;
 mod job_control;
+mod listeners;
+mod load;
 mod network;
 mod operators;
 mod order;

@@ -89,6 +89,9 @@ mod termination;
 #[path = "pid1/serving.rs"]
 mod serving;
 
+#[path = "pid1/sharing.rs"]
+mod sharing;
+
 #[path = "pid1/sockets.rs"]
 mod sockets;
 

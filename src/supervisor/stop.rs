@@ -242,10 +242,10 @@ impl Supervisor {
         };
         watcher.reload = None;
         watcher.is_started = false;
+        self.set_phase(w, Phase::Stopped(why));
         if waits {
             self.wait_again(w, now);
         }
-        self.set_phase(w, Phase::Stopped(why));
         self.touch(w);
         let publication = if completed { Publication::Completed } else { Publication::Stop };
         let tells = !self.is_main(w) && !self.watchers[w].let_go;

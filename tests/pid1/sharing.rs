@@ -28,7 +28,9 @@ fn nobody_has_the_permissions_of_another_file_changed() {
         return;
     }
     let ini = |mode: &str| {
-        format!("[socket:web]\npath = @/web.sock\nmode = {mode}\n[watcher:w]\ncmd = SERVE $(circus.sockets.web)\n")
+        format!(
+            "[socket:web]\npath = @/web.sock\nmode = {mode}\n[watcher:w]\ncmd = SERVE $(circus.sockets.web)\n"
+        )
     };
     let mut run = serving(&ini("0600")).start();
     run.wait_for_log("w started");
@@ -127,6 +129,7 @@ fn nobody_is_waited_for_to_learn_that_a_path_is_served() {
         .collect();
     let mut run = world.start();
     assert_eq!(run.exit_code(), 2);
-    assert!(run.log().contains("another program serves it"), "{}", run.log());
+    let said = format!("{}{}", run.log(), run.file("err"));
+    assert!(said.contains("another program serves it"), "{said}");
     drop((server, clients));
 }

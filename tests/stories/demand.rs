@@ -85,6 +85,17 @@ fn one_that_ends_at_once_again_and_again_is_started_ever_more_slowly() {
 }
 
 #[test]
+fn when_that_time_has_passed_somebody_is_waited_for_again() {
+    let mut stage = waiting("backoff = 1\nidle_timeout = 10\n");
+    stage.tell(Event::Demanded { watcher: 0 });
+    stage.all_start();
+    stage.exits(10, 0);
+    assert_eq!((stage.waiting().len(), stage.wakes_after_ms()), (0, Some(1000)));
+    stage.after_ms(1000);
+    assert_eq!((stage.waiting(), stage.wakes_after_ms()), (vec!["web"], None));
+}
+
+#[test]
 fn one_that_has_failed_for_good_does_not_wait() {
     let mut stage = running("max_restarts = 0\n");
     assert_eq!(stage.exits(10, 3), NOTHING);
