@@ -3,7 +3,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
-use circus::config::options::{CIRCUS, Support, WATCHER};
+use circus::config::options::{CIRCUS, Change, Support, WATCHER};
 use circus::config::settings::{CircusSettings, Config, SocketSettings, WatcherSettings};
 use circus::config::{
     Source, Watchers, changed, circus_differences, differences, load, shown_options, strongest,
@@ -151,7 +151,10 @@ fn a_changed_option_of_a_watcher_is_reported_by_its_name_and_no_other() {
         let expected = [Box::from(&*name)];
         assert_eq!(differences(&base, &new), expected, "set");
         assert_eq!(differences(&new, &base), expected, "removed");
-        assert_eq!(strongest(&expected), row.change, "{name}");
+        // To be captured, or not any more, takes another process.
+        let is_class = name.ends_with("_stream.class");
+        let change = if is_class { Change::Reload } else { row.change };
+        assert_eq!(strongest(&expected), change, "{name}");
     }
 }
 

@@ -89,6 +89,9 @@ mod termination;
 #[path = "pid1/serving.rs"]
 mod serving;
 
+#[path = "pid1/streams.rs"]
+mod streams;
+
 #[path = "pid1/sharing.rs"]
 mod sharing;
 

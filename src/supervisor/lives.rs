@@ -1,7 +1,7 @@
 //! One process's life: made, executed, ended, cleared up after, and followed by the next.
 
 use super::hooks::HookFacts;
-use super::report::Death;
+use super::report::{Death, End};
 use super::slot::{Leader, Next, Slot, State, StopStage, Way, is_failure};
 use super::watcher::Phase;
 use super::{Action, Report, SlotId, Supervisor, UNEXECUTED_MAX};
@@ -10,7 +10,6 @@ use crate::config::settings::{HookName, Readiness};
 use crate::moment::Moment;
 use crate::process::{Ending, Pid, Tag};
 use crate::signal::Signal;
-use std::rc::Rc;
 
 /// What a process left behind when it died by itself gets no more than this before SIGKILL, as
 /// the service is down meanwhile.
@@ -24,15 +23,6 @@ const OVERDUE_MS: u64 = 2000;
 
 /// How long SIGKILL may take before we say that it does not work.
 pub(super) const KILL_MS: u64 = 5000;
-
-/// How a process has come to its end.
-#[derive(Debug)]
-pub(super) struct End {
-    pub(super) ending: Ending,
-    pub(super) memory_short: bool,
-    /// Its last line.
-    pub(super) said: Option<Rc<str>>,
-}
 
 impl Supervisor {
     /// A wanted, vacant slot: start now or when its delay is over.

@@ -476,6 +476,15 @@ impl Report {
     }
 }
 
+/// How a process has come to its end.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) ending: Ending,
+    pub(super) memory_short: bool,
+    /// Its last line.
+    pub(super) said: Option<Rc<str>>,
+}
+
 /// How a process ended that nobody had asked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Death {
