@@ -25,7 +25,6 @@ host = 127.0.0.1
 port = 8003
 
 [socket:fcgi]
-blocking = True
 path = /srv/fcgi.sock
 group = www-data
 
