@@ -8,7 +8,9 @@ use crate::config::draft::Draft;
 use crate::config::ini::OPTIONS_MAX;
 use crate::config::later::is_wanted;
 use crate::config::options::{self, Row, Support, WATCHER};
-use crate::config::settings::{EnvironmentSettings, Hook, ResourceLimit, WatcherSettings};
+use crate::config::settings::{
+    EnvironmentSettings, Hook, ResourceLimit, StreamSettings, WatcherSettings,
+};
 use crate::config::show::MASK;
 use crate::config::users::Users;
 use crate::config::watcher::check_family_name;
@@ -133,7 +135,7 @@ impl Changing {
         match key {
             "env" => self.variables(value)?,
             "hooks" => self.all_hooks(value)?,
-            "stdout_stream" | "stderr_stream" => return Err(refuse_stream(key, value)),
+            "stdout_stream" | "stderr_stream" => self.stream(key, value)?,
             // Circus takes it too, and it belongs to the flapping plugin.
             "retry_in" => drop(number(key, value)?),
             _ => match options::find(&WATCHER, key)
@@ -206,6 +208,35 @@ impl Changing {
             let key = format!("hooks.{name}");
             let text = scalar(&key, value)?;
             self.hook(&key, name, &text)?;
+        }
+        Ok(())
+    }
+
+    /// All options of a stream in one object, as Circus takes them too, in place of those that were.
+    fn stream(&mut self, key: &str, value: &Value) -> Result<(), Refused> {
+        let Value::Object(all) = value else {
+            return Err(wrong(format!("'{key}' isn't a valid object")));
+        };
+        if !all.contains_key("class") {
+            return Err(wrong(format!("'{key}' must have a 'class' key")));
+        }
+        self.kept.retain(|(name, _)| !is_of_stream(name, key));
+        for (name, value) in all {
+            self.set(&format!("{key}.{name}"), value)?;
+        }
+        Ok(())
+    }
+
+    /// What is written of a stream makes one.
+    fn check_streams(&self) -> Result<(), Refused> {
+        for key in ["stdout_stream", "stderr_stream"] {
+            let its = self.kept.iter().filter(|(name, _)| is_of_stream(name, key));
+            let options: Vec<(Box<str>, Box<str>)> =
+                its.map(|(name, text)| (name[key.len() + 1..].into(), text.clone())).collect();
+            if !options.is_empty() {
+                StreamSettings::from_options(&options)
+                    .map_err(|reason| wrong(format!("'{key}' {reason}")))?;
+            }
         }
         Ok(())
     }
@@ -294,6 +325,7 @@ impl Changing {
         source: &dyn Source,
         watchers: &dyn Watchers,
     ) -> Result<WatcherSettings, Refused> {
+        self.check_streams()?;
         let copy_env = self.draft.copy_env;
         let depends_on = std::mem::take(&mut self.draft.depends_on);
         let mut settings = self.draft.into_settings();
@@ -427,14 +459,9 @@ fn number(key: &str, value: &Value) -> Result<String, Refused> {
     }
 }
 
-fn refuse_stream(key: &str, value: &Value) -> Refused {
-    match value {
-        Value::Object(all) if !all.contains_key("class") => {
-            wrong(format!("'{key}' must have a 'class' key"))
-        }
-        Value::Object(_) => failed(format!("'{key}' is not supported yet")),
-        _ => wrong(format!("'{key}' isn't a valid object")),
-    }
+/// `stdout_stream.class` is of `stdout_stream`.
+fn is_of_stream(name: &str, key: &str) -> bool {
+    name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn wrong(reason: impl Into<String>) -> Refused {
