@@ -137,7 +137,10 @@ impl Kernel {
                     self.events.push_back(Event::Connected { watcher });
                 }
             }
-            Action::Report(_) | Action::Publish { .. } | Action::ReopenLogs => {}
+            Action::Report(_)
+            | Action::Publish { .. }
+            | Action::Extras { .. }
+            | Action::ReopenLogs => {}
         }
     }
 

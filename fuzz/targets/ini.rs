@@ -75,7 +75,7 @@ fn settings(config: &Config, files: &Files, chance: usize) -> Vec<u8> {
         assert!(differing.is_empty(), "{} differs from itself in {differing:?}", watcher.name);
         told.extend(shown(watcher, &config.watchers, files, chance));
         // What cannot be made words of is a mistake, unless only the environment can tell.
-        drop(program(watcher, 1, &environment()));
+        drop(program(watcher, 1, &environment(), &[]));
     }
     told
 }
